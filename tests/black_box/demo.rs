@@ -156,7 +156,7 @@ fn the_order_ends_ready(order: &str) {
         "$ sinch-callbacks order fix",
         "Dear Robin",
         "COMPLETED",
-        "is ready",
+        "is ready for text messages",
     ] {
         let (_, after) = rest
             .split_once(shown)
@@ -260,7 +260,9 @@ async fn a_number_can_be_ordered(lines: &[String]) {
     std::fs::write(format!("{folder}/mine.toml"), filled).expect("is written");
     let placed = typed(&format!("{into}\n{}", then.join("\n"))).await;
     assert!(
-        placed.out.contains(&format!("{number} is ready")),
+        placed
+            .out
+            .contains(&format!("{number} is ready for text messages")),
         "{placed:?}"
     );
 }
@@ -279,7 +281,8 @@ async fn what_the_demo_says_to_try_shows_something() {
     let demo = Process::start(["demo"]);
     let invites = async || {
         demo.lines()
-            .contains(&"Ctrl-C ends.".to_owned())
+            .iter()
+            .any(|line| line.starts_with("Ctrl-C ends the demo, and removes its folder"))
             .then_some(())
     };
     let invited = within(PATIENCE * 3, invites).await;

@@ -169,6 +169,8 @@ async fn an_order_is_shown_with_sinchs_reasons_only_on_request() {
     let ended = played.run(&["order", "show", order]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.err.contains("not shown: "), "{ended:?}");
+    let cure = format!("watch {order}");
+    assert!(ended.err.contains(&cure), "{ended:?}");
 
     played.output(&["watch", order]).await;
     service.settles(order, "BLOCKED").await;

@@ -12,8 +12,7 @@ use testkit::{
 
 /// A number of the simulator's stock, and what is filled in of a form. All of it is invented.
 pub const NUMBER: &str = "+61491571001";
-const FILLED: [(&str, &str); 12] = [
-    ("senderId", "\"+61491571001\""),
+const FILLED: [(&str, &str); 11] = [
     ("purposeOfTheTraffic", "\"Delivery notices ZQX-PURPOSE\""),
     ("intendedUseOfMobileNumbers", "\"Transactional\""),
     ("iConfirmThatMyBusinessHasAValidUseCaseForThisLn", "true"),

@@ -33,7 +33,11 @@ async fn a_form_is_placed_blocked_corrected_and_ends_ready() {
         .await;
     assert_eq!(fixed.code, Some(0), "{fixed:?}");
     assert_eq!(placed.only_order().state, State::Completed);
-    assert!(fixed.out.contains("is ready"), "{fixed:?}");
+    assert!(
+        fixed.out.contains("nothing was ordered to be linked"),
+        "{fixed:?}"
+    );
+    assert!(!fixed.err.contains("exactly as it is"), "{fixed:?}");
     // What is done stays done.
     let again = placed.place(&[]).await;
     assert_eq!(again.code, Some(0), "{again:?}");

@@ -313,7 +313,8 @@ async fn a_document_that_sinch_could_not_use_is_uploaded_once_more() {
     assert!(matches!(ended.code, Some(0 | 10)), "{ended:?}");
     let lines = |words: &str| ended.out.matches(words).count();
     assert_eq!(lines("uploaded: "), 1, "{ended:?}");
-    assert_eq!(lines("uploaded again, since"), 1, "{ended:?}");
+    assert_eq!(lines("uploaded again: "), 1, "{ended:?}");
+    assert_eq!(lines("as FAILED, and gives no reason"), 1, "{ended:?}");
     let uploads = placed.simulator.ordering().calls();
     let uploads = uploads
         .iter()
@@ -335,12 +336,17 @@ async fn a_blocked_order_is_told_with_the_commands_that_follow() {
     ] {
         assert!(blocked.out.contains(&said), "{said}: {blocked:?}");
     }
-    placed.replace("BLOCK-ONCE", "Delivery notices");
+    // The review blocks once, so the form passes as it is.
     let fix = ["order", "fix", &order, "--form", form];
     let fixed = placed.run(&fix).await;
     assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    assert!(fixed.out.starts_with("Sinch, "), "{fixed:?}");
+    let unchanged = "Sinch has the form's data exactly as it is";
+    assert!(fixed.err.contains(unchanged), "{fixed:?}");
     let again = placed.run(&fix).await;
     assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(!again.out.contains("Dear"), "{again:?}");
+    assert!(!again.err.contains(unchanged), "{again:?}");
     let said = "the order is COMPLETED, not BLOCKED: no correction is sent";
     assert!(again.out.contains(said), "{again:?}");
 }

@@ -145,7 +145,9 @@ impl Play {
         );
         if works {
             assert!(
-                fixed.out.contains(&format!("{number} is ready")),
+                fixed.out.contains(&format!(
+                    "{number} is ready for text messages, 10DLC campaign and calls"
+                )),
                 "{fixed:?}"
             );
         } else {
@@ -182,7 +184,7 @@ impl Play {
         self.runs(&write, &[0]).await;
         let placed = self.runs(&["order", "place", &form], &[0]).await;
         assert!(
-            placed.out.contains(&format!("{number} is ready")),
+            placed.out.contains(&format!("{number} is active; nothing")),
             "{placed:?}"
         );
     }

@@ -1,5 +1,5 @@
-//! Commands that wait for an order: they outlast outages of the service, believe no single 404, and let a create end
-//! before they stop.
+//! Commands that wait for an order: they outlast outages of the service, believe no single 404, let a create end before
+//! they stop, and take no released number for ready.
 
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ async fn a_placement_outlasts_a_restart_of_the_service() {
     let said = ended.err.matches("has not answered since").count();
     assert_eq!(said, 1, "{ended:?}");
     assert!(ended.err.contains("the service answers again"), "{ended:?}");
+    let waits = ended.out.matches("IN_REVIEW: waiting").count();
+    assert!(waits <= 1, "{ended:?}");
     assert_eq!(placed.only_order().state, State::Completed);
 }
 
@@ -81,7 +83,7 @@ async fn one_404_is_no_end_of_an_order() {
         proxy.harm_next(Point::OrderFetch, Harm::NotFound);
         let ended = placed.run(&["order", command, subject]).await;
         assert_eq!(ended.code, Some(0), "{command}: {ended:?}");
-        assert!(ended.out.contains("is ready"), "{command}: {ended:?}");
+        assert!(ended.out.contains(" is active; "), "{command}: {ended:?}");
         assert!(proxy.has_harmed(), "{command}: {ended:?}");
     }
     assert_eq!(placed.only_order().state, State::Completed);
@@ -220,4 +222,32 @@ async fn a_lost_order_is_given_up_once_its_reservation_is_over() {
     let risked = placed.place(&["--no-wait", "--risk-second-order"]).await;
     assert!(matches!(risked.code, Some(0 | 10)), "{risked:?}");
     assert_eq!(placed.orders().len(), 3);
+}
+
+#[tokio::test]
+async fn a_number_that_was_ready_and_released_is_not_ready() {
+    let placed = Placed::new(Script::by_seed(41)).await;
+    let ready = placed.place(&[]).await;
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    let nothing = "order: no link is ordered, so neither text messages nor calls will reach";
+    assert!(ready.err.contains(nothing), "{ready:?}");
+    let checked = placed
+        .run(&["order", "check", placed.form.to_str().expect("a path")])
+        .await;
+    assert!(checked.out.contains(nothing), "{checked:?}");
+    placed
+        .run_patiently(&["numbers", "release", NUMBER, "--yes"])
+        .await;
+    let order = placed.only_order().id.to_string();
+    let form = placed.form.to_str().expect("a path");
+    for command in [&["order", "place", form], &["order", "wait", &order]] {
+        let released = placed.run(command).await;
+        assert_eq!(released.code, Some(1), "{released:?}");
+        assert!(
+            released.err.contains("was released, and stays until"),
+            "{released:?}"
+        );
+        // The order is created, so it is too late to doubt it.
+        assert!(!released.err.contains(nothing), "{released:?}");
+    }
 }

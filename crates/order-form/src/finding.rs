@@ -46,6 +46,8 @@ pub enum FindingKind {
         /// Types of numbers that Sinch's list has for the region.
         listed: Vec<String>,
     },
+    /// The form orders no link: neither text messages nor calls will reach the number.
+    NothingLinked,
     /// A part of the registration that holds required fields is left out, or has no entry.
     PartMissing,
     /// The rules have no part of the registration with this number.
@@ -94,7 +96,15 @@ pub enum FindingKind {
         message: Option<String>,
     },
     /// A field that must be confirmed is not confirmed.
-    NotConfirmed,
+    NotConfirmed {
+        /// `true` if the field holds the word in quotes, which makes it a text.
+        is_quoted: bool,
+    },
+    /// The field that presumably names the ordered number has another value.
+    OtherNumber {
+        /// Number that the form orders.
+        ordered: String,
+    },
     /// A mandatory document is not in the form.
     DocumentMissing {
         /// Id of the missing document.
@@ -120,7 +130,10 @@ pub enum FindingKind {
         allowed: Vec<String>,
     },
     /// The form names no file for the document.
-    FileNotNamed,
+    FileNotNamed {
+        /// `true` if the rules want the document.
+        is_mandatory: bool,
+    },
     /// The document's file does not exist.
     FileMissing,
     /// The document's file cannot be read.
@@ -167,17 +180,19 @@ impl FindingKind {
             | Kind::TooLong { .. }
             | Kind::PatternMismatch { .. }
             | Kind::NotAChoice { .. }
-            | Kind::NotConfirmed
+            | Kind::NotConfirmed { .. }
             | Kind::DocumentMissing { .. }
             | Kind::DocumentTypeMissing { .. }
             | Kind::DocumentTypeNotAllowed { .. }
-            | Kind::FileNotNamed
+            | Kind::FileNotNamed { .. }
             | Kind::FileMissing
             | Kind::FileUnreadable { .. }
             | Kind::FileEmpty
             | Kind::MediaTypeNotAllowed { .. } => Severity::Refused,
             Kind::RegionNotListed { .. }
             | Kind::TypeNotListed { .. }
+            | Kind::NothingLinked
+            | Kind::OtherNumber { .. }
             | Kind::PartUnknown { .. }
             | Kind::FieldUnknown { .. }
             | Kind::WrongType { .. }
@@ -205,16 +220,9 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use FindingKind as Kind;
         match self {
-            Kind::RegionNotListed { listed } => write!(
-                f,
-                "Sinch's list of regions does not have this one, so the order may be refused; listed are {}",
-                listed.join(", ")
-            ),
-            Kind::TypeNotListed { listed } => write!(
-                f,
-                "Sinch's list of regions does not have this type here, so the order may be refused; listed are {}",
-                listed.join(", ")
-            ),
+            Kind::RegionNotListed { .. } | Kind::TypeNotListed { .. } | Kind::NothingLinked => {
+                self.fmt_order(f)
+            }
             Kind::PartMissing => f.write_str("the part is missing; fill in its required fields"),
             Kind::PartUnknown { parts } => write!(
                 f,
@@ -244,7 +252,17 @@ impl fmt::Display for FindingKind {
                 )
             }
             Kind::NotAChoice { choices, .. } => write!(f, "write one of {}", in_words(choices)),
-            Kind::NotConfirmed => f.write_str("this must be confirmed; write true if it is so"),
+            Kind::NotConfirmed { is_quoted: true } => {
+                f.write_str("this must be confirmed; write true without quotes")
+            }
+            Kind::NotConfirmed { is_quoted: false } => {
+                f.write_str("this must be confirmed; write true, without quotes, if it is so")
+            }
+            Kind::OtherNumber { ordered } => write!(
+                f,
+                "this seems to be the ordered number, and is another one; write {ordered:?}, unless Sinch has told you \
+                 something else"
+            ),
             _ => self.fmt_document(f),
         }?;
         match self.message() {
@@ -255,6 +273,28 @@ impl fmt::Display for FindingKind {
 }
 
 impl FindingKind {
+    /// Writes the sentence of a finding about what is ordered.
+    fn fmt_order(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use FindingKind as Kind;
+        match self {
+            Kind::RegionNotListed { listed } => write!(
+                f,
+                "Sinch's list of regions does not have this one, so the order may be refused; listed are {}",
+                listed.join(", ")
+            ),
+            Kind::TypeNotListed { listed } => write!(
+                f,
+                "Sinch's list of regions does not have this type here, so the order may be refused; listed are {}",
+                listed.join(", ")
+            ),
+            Kind::NothingLinked => f.write_str(
+                "no link is ordered, so neither text messages nor calls will reach the number; for text messages give \
+                 [order.sms] with service_plan_id, for calls [order.voice]",
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the sentence of a finding about a document or its file.
     fn fmt_document(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use FindingKind as Kind;
@@ -287,9 +327,13 @@ impl FindingKind {
                     texts_in_words(allowed)
                 )
             }
-            Kind::FileNotNamed => {
-                f.write_str("no file is named; write its path, or remove the document")
-            }
+            Kind::FileNotNamed { is_mandatory: true } => f.write_str(
+                "no file is named, and the document is mandatory; write the path of its file, starting from the form's \
+                 folder",
+            ),
+            Kind::FileNotNamed {
+                is_mandatory: false,
+            } => f.write_str("no file is named; write its path, or remove the document"),
             Kind::FileMissing => f.write_str(
                 "there is no such file; write its path, starting from the form's folder",
             ),

@@ -24,7 +24,7 @@ mod rules;
 mod tests;
 mod write;
 
-pub use check::{Files, check, check_offer};
+pub use check::{Files, check, check_links, check_offer};
 pub use fault::FormFault;
 pub use finding::{Finding, FindingKind, Severity};
 pub use form::{Form, FormDocument};

@@ -42,8 +42,9 @@ pub fn write(blank: &Blank<'_>, rules: &Rules) -> String {
              holds; in its only sample the first is a list of one, and the others are none.",
         );
     }
+    let number = blank.number.map(PhoneNumber::as_str);
     for (n, part) in rules.parts.iter().enumerate() {
-        form.write_part(n + 1, part);
+        form.write_part(n + 1, part, number);
     }
     for document in &rules.documents {
         form.write_document(document);
@@ -116,7 +117,9 @@ impl Writer {
         self.write_line("#capabilities = [\"SMS\", \"VOICE\"]");
         self.blank_line();
         self.write_comment(
-            "Link for text messages. A campaign is only for text messages to the US.",
+            "Link for text messages: remove the # before [order.sms] and service_plan_id, and give the id of the \
+             service plan. Without a link the number is active, and no text message reaches it. A campaign is only for \
+             text messages to the US.",
         );
         self.write_line("#[order.sms]");
         self.write_line("#service_plan_id = \"\"");
@@ -137,7 +140,8 @@ impl Writer {
         ));
     }
 
-    fn write_part(&mut self, number: usize, part: &Part) {
+    /// Writes a part of the registration, with the ordered number in the field that presumably names it.
+    fn write_part(&mut self, n: usize, part: &Part, ordered: Option<&str>) {
         self.blank_line();
         for piece in &part.not_understood {
             self.write_piece(piece);
@@ -147,17 +151,16 @@ impl Writer {
                 "No field of this part is known. Its fields are whatever Sinch tells you, as name = \"value\".",
             );
         }
-        let place = Place::default()
-            .key("registration")
-            .key(&number.to_string());
+        let place = Place::default().key("registration").key(&n.to_string());
         self.write_line(&format!("[{place}]"));
         for field in &part.fields {
             self.blank_line();
-            self.write_field(field);
+            self.write_field(field, ordered.filter(|_| field.seems_ordered_number()));
         }
     }
 
-    fn write_field(&mut self, field: &Field) {
+    /// Writes a field, empty unless a value for it is known.
+    fn write_field(&mut self, field: &Field, value: Option<&str>) {
         let title = field.title.as_deref().unwrap_or(&field.name);
         let need = if field.is_required {
             "required"
@@ -183,7 +186,11 @@ impl Writer {
         for piece in &field.not_understood {
             self.write_piece(piece);
         }
-        self.write_entry(&field.name, "", field.is_required);
+        if value.is_some() {
+            self.write_comment("Filled in with the ordered number, which seems to be meant; Sinch does not say so.");
+        }
+        let is_given = field.is_required || value.is_some();
+        self.write_entry(&field.name, value.unwrap_or_default(), is_given);
     }
 
     fn write_document(&mut self, document: &Document) {

@@ -185,7 +185,7 @@ async fn follow(
     if !is_last && let Some(first) = chosen.first() {
         print::hints(service.url(), first.story);
         orders.invite(&number);
-        print_line("Ctrl-C ends.");
+        order::warn_of_end();
     }
     Ok(stories.iter().all(Story::is_agreed))
 }

@@ -23,6 +23,9 @@ const OWN_FORM_FILE: &str = "mine.toml";
 /// Name of the file with the document that the registration needs.
 const LETTER_FILE: &str = "letter.pdf";
 
+/// Id of the service plan with which the demo links its number.
+const PLAN: &str = "demo-plan";
+
 /// Word at which the simulated review blocks an order once.
 const BLOCKING_WORD: &str = " BLOCK-ONCE";
 
@@ -98,7 +101,7 @@ impl<'a> Folder<'a> {
             0,
         )
         .await?;
-        self.fill_in(number)?;
+        self.fill_in()?;
         self.run(&format!("order check {FORM_FILE}"), 0).await?;
         self.run(&format!("order place {FORM_FILE}"), BLOCKED_EXIT_CODE)
             .await?;
@@ -113,17 +116,16 @@ impl<'a> Folder<'a> {
     }
 
     /// Fills in the form.
-    fn fill_in(&self, number: &str) -> Result<(), OrderError> {
+    fn fill_in(&self) -> Result<(), OrderError> {
         print_line(format_args!(
             "  # {FORM_FILE} is filled in; at its word {}, the review blocks once",
             BLOCKING_WORD.trim()
         ));
         let sms = "#[order.sms]\n#service_plan_id = \"\"";
-        let linked = "[order.sms]\nservice_plan_id = \"demo-plan\"";
+        let linked = format!("[order.sms]\nservice_plan_id = \"{PLAN}\"");
         let mut text = fs::read_to_string(self.path.join(FORM_FILE))?;
-        text = text.replacen(sms, linked, 1);
-        let sender = format!("\"{number}\"");
-        for (key, value) in [("senderId", sender.as_str())].iter().chain(&FILLED) {
+        text = text.replacen(sms, &linked, 1);
+        for (key, value) in &FILLED {
             let empty = format!("\n{key} = \"\"");
             if !text.contains(&empty) {
                 return Err(OrderError::NoKey(key));
@@ -193,18 +195,29 @@ impl<'a> Folder<'a> {
         ] {
             print_line(format_args!("  {line}"));
         }
-        for line in [
-            "order search AU MOBILE --capability SMS",
-            &format!("order requirements AU MOBILE --form {OWN_FORM_FILE} --number {number}"),
-        ] {
-            print_line(command("  ", line));
-        }
+        print_line(command("  ", "order search AU MOBILE --capability SMS"));
         print_line(format_args!(
-            "  # fill in {OWN_FORM_FILE}, as {FORM_FILE} is; {LETTER_FILE} is there for it"
+            "  # {number} can be had, and so can the numbers of your search"
+        ));
+        let requirements =
+            format!("order requirements AU MOBILE --form {OWN_FORM_FILE} --number {number}");
+        print_line(command("  ", &requirements));
+        print_line(format_args!(
+            "  # fill in {OWN_FORM_FILE}, as {FORM_FILE} is; {LETTER_FILE} is there for it. For text\n  \
+             # messages give [order.sms] and service_plan_id = \"{PLAN}\", without their #"
         ));
         print_line(command("  ", &format!("order check {OWN_FORM_FILE}")));
         print_line(command("  ", &format!("order place {OWN_FORM_FILE}")));
     }
+}
+
+/// Prints what the end of the demo takes away.
+pub fn warn_of_end() {
+    let text = format!(
+        "Ctrl-C ends the demo, and removes its folder with all that is in it, {OWN_FORM_FILE} too: copy first what you want \
+         to keep."
+    );
+    print_wrapped("", &text);
 }
 
 /// Returns a command of this program as it is typed. A long one is broken into two lines in the way that a shell

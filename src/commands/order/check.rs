@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use order_form::check_offer;
+use order_form::{check_links, check_offer};
 use serde_json::{Value, json};
 
 use super::placing::form_file::FormFile;
@@ -31,6 +31,7 @@ pub(super) async fn run(
     let opened = project_client::open(config, arguments.options.project.as_deref())?;
     let rules = file.rules(&opened.client).await?;
     let mut findings = file.findings(&rules);
+    findings.extend(check_links(&file.form));
     match opened.client.list_regions(&[]).await {
         Ok(answer) => findings.extend(check_offer(&file.form, &answer.content)),
         // The list is only a hint.

@@ -160,7 +160,6 @@ pub(super) async fn fix(
     let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     placing.adopt(&order).await?;
-    placing.print_reasons(&order).await?;
     let fixed = placing.fix(&order, !arguments.no_wait);
     let ending = interruptible(&placing.follower, fixed).await?;
     Ok(report(&placing, form, &ending, Some(order), options.json))

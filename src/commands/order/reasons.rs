@@ -10,7 +10,6 @@ use sinch_numbers::api::{Registration, ReviewLog, UploadedAttachment};
 /// Prints the messages, the oldest first, and the documents.
 pub(super) fn print(registration: &Registration) {
     let logs = registration.logs();
-    print_line("");
     if logs.is_empty() {
         print_line("Sinch's team has left no message about this order.");
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{reasons, story};
 use crate::commands::command_error::CommandError;
+use crate::commands::invocation::Invocation;
 use crate::commands::output::print_line;
 use crate::commands::project_client::{self, Options};
 use crate::commands::{file, operators, shown};
@@ -43,8 +43,9 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         }
     };
     let service = Operators::load(file(config).as_deref(), std::env::vars_os())?;
-    let answer = operators::send(&service, Method::GET, &path, Vec::new(), TIMEOUT).await;
-    let known = answer.map_err(|reason| CommandError::service(format!("not shown: {reason}")))?;
+    let answer = operators::find(&service, &path, TIMEOUT).await;
+    let answer = answer.map_err(|reason| CommandError::service(format!("not shown: {reason}")))?;
+    let known = answer.ok_or_else(|| unknown(config, arguments, &order))?;
     let registration = if arguments.reasons {
         Some(registration(config, &order, &known).await?)
     } else {
@@ -56,9 +57,19 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
     }
     story::print(&read(&known)?, arguments.reasons);
     if let Some(registration) = &registration {
+        print_line("");
         reasons::print(registration);
     }
     Ok(())
+}
+
+/// Returns the error of an order that the service does not know, with the command that makes it known.
+fn unknown(config: Option<&Path>, arguments: &Arguments, order: &Id) -> CommandError {
+    let project = arguments.options.project.as_deref();
+    let watch = Invocation::new(config, project).command(&["watch", order.as_str()]);
+    CommandError::service(format!(
+        "not shown: the service does not know this order. Check its id; if Sinch has such an order, make it known: {watch}"
+    ))
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(known: &'a str) -> Result<T, CommandError> {

@@ -63,7 +63,8 @@ fn file_faults(
     files: &dyn Files,
 ) -> Vec<FindingKind> {
     if document.file.is_empty() {
-        return vec![FindingKind::FileNotNamed];
+        let is_mandatory = rule.is_some_and(|rule| rule.is_mandatory);
+        return vec![FindingKind::FileNotNamed { is_mandatory }];
     }
     let content = match files.content(&document.file) {
         Ok(content) if content.is_empty() => return vec![FindingKind::FileEmpty],

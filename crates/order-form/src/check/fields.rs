@@ -1,6 +1,7 @@
 //! Check of a form's registration.
 
 use serde_json::{Map, Value};
+use sinch_numbers::api::Ordered;
 
 use super::Report;
 use crate::finding::FindingKind;
@@ -55,6 +56,7 @@ fn check_entry(report: &mut Report<'_>, place: &Place, part: &Part, entry: &Map<
             report.add(&place.key(&field.name), place, kind);
         }
     }
+    check_number(report, place, part, entry);
     // Where a piece of the rule was not understood, it may well name the field.
     if !part.not_understood.is_empty() || part.fields.is_empty() {
         return;
@@ -73,9 +75,31 @@ fn check_entry(report: &mut Report<'_>, place: &Place, part: &Part, entry: &Map<
     }
 }
 
+/// Compares the field that presumably names the ordered number with that number. Where Sinch chooses the number, there is
+/// nothing to compare.
+fn check_number(report: &mut Report<'_>, place: &Place, part: &Part, entry: &Map<String, Value>) {
+    let Ordered::Number(ordered) = report.form.numbers() else {
+        return;
+    };
+    let ordered = ordered.as_str();
+    let mut fields = part
+        .fields
+        .iter()
+        .filter(|field| field.seems_ordered_number());
+    let given = |field: &Field| entry.get(&field.name).and_then(Value::as_str);
+    let is_other =
+        |field: &&Field| given(field).is_some_and(|given| !given.is_empty() && given != ordered);
+    if let Some(field) = fields.find(is_other) {
+        let kind = FindingKind::OtherNumber {
+            ordered: ordered.to_owned(),
+        };
+        report.add(&place.key(&field.name), place, kind);
+    }
+}
+
 fn missing_field(field: &Field) -> FindingKind {
     if field.choices == Some(Choices::Confirmation) {
-        FindingKind::NotConfirmed
+        FindingKind::NotConfirmed { is_quoted: false }
     } else {
         FindingKind::FieldMissing
     }
@@ -86,7 +110,9 @@ fn value_faults(field: &Field, value: &Value) -> Vec<FindingKind> {
     let message = |rule: &str| field.message(rule).map(str::to_owned);
     match &field.choices {
         Some(Choices::Confirmation) if *value != Value::Bool(true) => {
-            return vec![FindingKind::NotConfirmed];
+            let text = value.as_str().unwrap_or_default();
+            let is_quoted = text.trim().eq_ignore_ascii_case("true");
+            return vec![FindingKind::NotConfirmed { is_quoted }];
         }
         Some(Choices::OneOf(choices)) if !choices.contains(value) => {
             return vec![FindingKind::NotAChoice {

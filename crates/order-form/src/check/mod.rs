@@ -2,6 +2,7 @@
 
 mod documents;
 mod fields;
+mod links;
 mod offer;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::form::Form;
 use crate::place::Place;
 use crate::rules::Rules;
+pub use links::check_links;
 pub use offer::check_offer;
 
 /// Source of the files that a form names.

@@ -25,6 +25,10 @@ const KNOWN_KEYS: [&str; 13] = [
     "messages",
 ];
 
+/// Name of the field that presumably names the ordered number. Sinch does not say what it is: in its sample of a
+/// registration the part with it is about the number. (Inferred.)
+const NUMBER_FIELD: &str = "senderId";
+
 /// Field of a part of the registration.
 #[derive(Clone, Debug, Default)]
 pub struct Field {
@@ -86,6 +90,11 @@ impl Field {
     pub fn message(&self, rule: &str) -> Option<&str> {
         let found = self.messages.iter().find(|(key, _)| key == rule);
         found.map(|(_, sentence)| sentence.as_str())
+    }
+
+    /// Returns `true` if the field presumably names the ordered number.
+    pub(crate) fn seems_ordered_number(&self) -> bool {
+        self.name == NUMBER_FIELD
     }
 
     /// Reads a field from a property of a rule's template; `None` if it has no name.

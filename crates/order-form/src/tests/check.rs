@@ -1,7 +1,7 @@
 //! Findings about the registration.
 
 use super::{form, rules_of, rules_with};
-use crate::{Files, Finding, Form, Rules, Severity, check};
+use crate::{Files, Finding, Form, Rules, Severity, check, check_links};
 use std::borrow::Cow;
 use std::io::ErrorKind;
 
@@ -67,6 +67,67 @@ fn a_value_is_compared_with_its_rule() {
         (r#""maxLength":1"#, "[1, 2, 3]", &[]),
     ] {
         assert_eq!(codes(rule, value), expected, "{rule} {value}");
+    }
+}
+
+#[test]
+fn a_confirmation_in_quotes_is_told_of_its_quotes() {
+    let rules = rules_with(r#"{"name":"a","required":true,"enum":[null,true]}"#);
+    for (value, is_quoted) in [("\"true\"", true), ("\"\"", false), ("false", false)] {
+        let found = findings(&form(&format!("[registration.1]\na = {value}\n")), &rules);
+        let said = found[0].to_string();
+        assert!(said.contains("without quotes"), "{said}");
+        assert_eq!(
+            said.ends_with("write true without quotes"),
+            is_quoted,
+            "{said}"
+        );
+    }
+}
+
+/// Nothing says what Sinch means by the field, so another number is no more than a doubt.
+#[test]
+fn a_number_that_is_not_the_ordered_one_is_doubted() {
+    let rules = rules_with(r#"{"name":"senderId","required":true},{"name":"sender"}"#);
+    for (value, expected) in [
+        ("\"+61411000111\"", &[][..]),
+        ("\"+61411000112\"", &["other-number"]),
+        ("\"\"", &["field-missing"]),
+    ] {
+        let text = format!("[registration.1]\nsenderId = {value}\nsender = \"x\"\n");
+        let found = findings(&form(&text), &rules);
+        let codes: Vec<&str> = found.iter().map(|finding| finding.kind.code()).collect();
+        assert_eq!(codes, expected, "{value}");
+        assert!(
+            found
+                .iter()
+                .all(|finding| finding.kind.code() != "other-number"
+                    || finding.severity() == Severity::Doubtful)
+        );
+    }
+    let text = "reference = \"a\"\n[order]\nregion = \"AU\"\ntype = \"MOBILE\"\nquantity = 1\n\
+                [registration.1]\nsenderId = \"+61411000112\"\n";
+    let form = Form::read(text).expect("a form without faults");
+    assert_eq!(findings(&form, &rules), []);
+}
+
+#[test]
+fn an_order_without_any_link_is_doubted() {
+    let doubt = check_links(&form("")).expect("a doubt");
+    assert_eq!(
+        (
+            doubt.line,
+            doubt.key.as_str(),
+            doubt.kind.code(),
+            doubt.severity()
+        ),
+        (3, "order", "nothing-linked", Severity::Doubtful)
+    );
+    for link in [
+        "[order.sms]\nservice_plan_id = \"p\"",
+        "[order.voice]\ntype = \"RTC\"\napp_id = \"a\"",
+    ] {
+        assert_eq!(check_links(&form(link)), None, "{link}");
     }
 }
 

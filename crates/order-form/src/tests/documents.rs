@@ -49,6 +49,21 @@ fn found(rules: &Rules, documents: &str) -> Vec<String> {
 }
 
 #[test]
+fn only_an_optional_document_may_be_removed() {
+    for (mandatory, may_be_removed) in [(true, false), (false, true)] {
+        let rules = rules(&format!(r#""mandatory":{mandatory}"#));
+        let read = form("[[documents]]\nid = \"letter-1\"\nfile = \"\"\n");
+        let said = check(&read, &rules, &Disk)[0].to_string();
+        assert!(said.contains("no file is named"), "{said}");
+        assert_eq!(
+            said.contains("remove the document"),
+            may_be_removed,
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_document_is_compared_with_its_rule() {
     let pdf = r#""allowedMimeTypes":["Application/PDF; version=1"]"#;
     let types = r#""allowedDocumentTypes":["Passport"]"#;

@@ -83,6 +83,18 @@ fn a_written_form_is_read_again() {
     assert_eq!(form.data().value(), &serde_json::json!([{}, {}]));
 }
 
+#[test]
+fn the_field_of_the_ordered_number_is_filled_in() {
+    for (rule, line) in [
+        (r#""required":true"#, "senderId = \"+61411000111\""),
+        (r#""required":false"#, "senderId = \"+61411000111\""),
+    ] {
+        let text = written(&rules_with(&format!(r#"{{"name":"senderId",{rule}}}"#)));
+        assert!(text.lines().any(|written| written == line), "{text}");
+        assert!(text.contains("which seems to be meant"), "{text}");
+    }
+}
+
 /// What is commented out is right, too, once its marks are removed.
 #[test]
 fn a_form_whose_optional_keys_are_given_is_read() {

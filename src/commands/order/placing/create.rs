@@ -47,7 +47,7 @@ impl Placing {
                         )
                     });
                 }
-                Standing::NotCreated if requested == 0 => self.warn_of_region().await,
+                Standing::NotCreated if requested == 0 => self.warn_of_order().await,
                 Standing::NotCreated => {}
                 Standing::MayBeCreated { step } => {
                     let open = placement.steps.iter().find(|known| known.id == *step);

@@ -37,7 +37,7 @@ impl Placing {
         let standing = placement.as_ref().map(|placement| &placement.standing);
         match standing.unwrap_or(&Standing::NotCreated) {
             Standing::NotCreated => {
-                self.warn_of_region().await;
+                self.warn_of_order().await;
                 self.plan_create(&mut plan).await?;
             }
             Standing::MayBeCreated { .. } => {

@@ -27,7 +27,7 @@ impl Placing {
                 // Sinch may show a submit only after a while.
                 "CREATED" if submitted && !wait => return Ok(Ending::InReview),
                 "CREATED" if submitted => {
-                    self.follower.say("submitted: waiting for Sinch");
+                    self.follower.say_once("submitted: waiting for Sinch");
                     self.follower.wait_while(order, "CREATED").await?;
                 }
                 "CREATED" => {
@@ -36,7 +36,7 @@ impl Placing {
                 }
                 "IN_REVIEW" if !wait => return Ok(Ending::InReview),
                 "IN_REVIEW" => {
-                    self.follower.say("IN_REVIEW: waiting for Sinch");
+                    self.follower.say_once("IN_REVIEW: waiting for Sinch");
                     self.follower.wait_while(order, "IN_REVIEW").await?;
                 }
                 "COMPLETED" => return self.follower.ready(order, wait).await,
@@ -44,7 +44,7 @@ impl Placing {
                 "REJECTED" => return Ok(Ending::Rejected),
                 "EXPIRED" => return Ok(Ending::Expired),
                 other => {
-                    self.follower.say(&format!(
+                    self.follower.say_once(&format!(
                         "Sinch says {other}, which is no state that this program knows: waiting"
                     ));
                     self.follower.wait_while(order, other).await?;
@@ -97,6 +97,7 @@ impl Placing {
     pub async fn fix(&self, order: &Id, wait: bool) -> Result<Ending, CommandError> {
         let state = self.follower.state(order).await?;
         if state == "BLOCKED" {
+            self.print_reasons(order).await?;
             let done = self.send_correction(order).await;
             self.unless_moved_on(order, "BLOCKED", done).await?;
         } else {

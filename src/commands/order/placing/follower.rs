@@ -51,6 +51,8 @@ pub(in crate::commands::order) struct Follower {
     pub(super) callback_url: Option<String>,
     pub invocation: Invocation,
     progress: Progress,
+    /// Last of the lines that are not said twice in a row.
+    waiting: RefCell<String>,
     /// Time until which the order must be submitted, as Sinch last showed it.
     expires_at: Cell<Option<Timestamp>>,
     /// `true` if there is, or was, such an order: Sinch has shown it, or the journal has it.
@@ -107,6 +109,7 @@ impl Follower {
             } else {
                 progress
             },
+            waiting: RefCell::default(),
             expires_at: Cell::new(None),
             is_known: Cell::new(false),
             seen: RefCell::default(),
@@ -125,7 +128,7 @@ impl Follower {
                 "REJECTED" => return Ok(Ending::Rejected),
                 "EXPIRED" => return Ok(Ending::Expired),
                 state => {
-                    self.say(&format!("{state}: waiting"));
+                    self.say_once(&format!("{state}: waiting"));
                     self.wait_while(order, state).await?;
                 }
             }
@@ -309,8 +312,18 @@ impl Follower {
         }
     }
 
+    /// Prints for what the command waits, unless that was the last progress: the service may have lagged behind Sinch, so
+    /// that the same wait goes on.
+    pub(super) fn say_once(&self, text: &str) {
+        if *self.waiting.borrow() != text {
+            self.say(text);
+            text.clone_into(&mut self.waiting.borrow_mut());
+        }
+    }
+
     /// Prints progress, with the time that is left until the reservation runs out, to its destination.
     pub(super) fn say(&self, text: &str) {
+        self.waiting.borrow_mut().clear();
         let left = self
             .expires_at
             .get()

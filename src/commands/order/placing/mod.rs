@@ -23,7 +23,7 @@ mod uploads;
 use std::path::Path;
 
 use number_order::{Id, StepKind, StepOutcome};
-use order_form::{Rules, check_offer};
+use order_form::{Rules, check_links, check_offer};
 use sinch_numbers::api::{Client, Lookup, NumberType};
 
 use self::create::Created;
@@ -180,9 +180,10 @@ impl Placing {
         Ok(())
     }
 
-    /// Warns if Sinch does not list the ordered type of numbers for the region. Its list is a hint, so this refuses
-    /// nothing, and a list that cannot be had is no hindrance.
-    async fn warn_of_region(&self) {
+    /// Warns of an order that may not bring what is expected: nothing is linked to its numbers, or Sinch does not list
+    /// their type for the region. Its list is a hint, so this refuses nothing, and a list that cannot be had is no
+    /// hindrance.
+    async fn warn_of_order(&self) {
         let offer = match self.follower.client.list_regions(&[]).await {
             Ok(answer) => check_offer(&self.file.form, &answer.content),
             Err(error) => {
@@ -190,16 +191,24 @@ impl Placing {
                 None
             }
         };
-        if let Some(finding) = offer {
+        for finding in check_links(&self.file.form).into_iter().chain(offer) {
             print_error(shown::line(&format!("warning: {finding}")));
         }
     }
 
-    /// Prints why Sinch blocked or rejected the order, in the words of its review team. They can name persons, so they
-    /// go to the terminal and nowhere else.
-    pub async fn print_reasons(&self, order: &Id) -> Result<(), CommandError> {
-        if let (Some(registration), false) = (self.registration(order).await?, self.quiet) {
+    /// Prints why Sinch blocked the order, in the words of its review team, and warns of a correction that corrects none
+    /// of the data. The words can name persons, so they go to the terminal and nowhere else.
+    async fn print_reasons(&self, order: &Id) -> Result<(), CommandError> {
+        let Some(registration) = self.registration(order).await? else {
+            return Ok(());
+        };
+        if !self.quiet {
             super::reasons::print(&registration);
+        }
+        if self.has_data_of(&registration) {
+            print_error(
+                "warning: Sinch has the form's data exactly as it is, so this corrects the documents at most",
+            );
         }
         Ok(())
     }

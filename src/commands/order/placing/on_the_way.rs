@@ -13,6 +13,22 @@ pub(super) fn is_idle(links: &[Link]) -> bool {
     links.iter().all(|link| link.scheduled.is_none())
 }
 
+/// Describes an active number that is linked with all that was ordered.
+pub(super) fn arrived(ordered: &[OrderedLink]) -> String {
+    let services: Vec<String> = ordered
+        .iter()
+        .map(|link| link.service.to_string())
+        .collect();
+    match services.split_last() {
+        None => {
+            "is active; nothing was ordered to be linked to it: neither text messages nor calls"
+                .to_owned()
+        }
+        Some((last, [])) => format!("is ready for {last}"),
+        Some((last, others)) => format!("is ready for {} and {last}", others.join(", ")),
+    }
+}
+
 /// Describes a number that is not linked yet with all that was ordered: what is scheduled, what is missing, and what is
 /// linked instead. `links` are `None` while the number is not active. `for_long` says that nothing has been scheduled
 /// for so long that Sinch may have dropped the link.
@@ -110,6 +126,28 @@ mod tests {
         let links = sinch::links(&number(&calls));
         let words = words(Some(&links), &ordered(Service::Calls, "app"), false);
         assert!(words.ends_with("calls to RTC other"), "{words}");
+    }
+
+    #[test]
+    fn a_number_is_ready_for_what_was_ordered() {
+        let [plan] = ordered(Service::Messages, "plan");
+        let [campaign] = ordered(Service::Campaign, "campaign");
+        let [app] = ordered(Service::Calls, "app");
+        for (ordered, expected) in [
+            (&[][..], "is active; nothing was ordered to be linked to it"),
+            (&[plan.clone()], "is ready for text messages"),
+            (
+                &[plan.clone(), app.clone()],
+                "is ready for text messages and calls",
+            ),
+            (
+                &[plan, campaign, app],
+                "is ready for text messages, 10DLC campaign and calls",
+            ),
+        ] {
+            let words = arrived(ordered);
+            assert!(words.starts_with(expected), "{words}");
+        }
     }
 
     #[test]

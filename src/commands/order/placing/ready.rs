@@ -77,10 +77,16 @@ impl Follower {
         let active = awaited.active.as_ref();
         let links = active.map(sinch::links);
         let readiness = Readiness::of(ordered, links.as_deref());
+        // A number that was released works until its end, and is no number to count on.
+        if let Some(end) = active.and_then(on_the_way::released) {
+            return Err(CommandError::failure(format!(
+                "{number} was released, and stays until {end}: no link will be made any more"
+            )));
+        }
         match readiness {
             Readiness::Ready => {
                 awaited.is_ready = true;
-                self.say(&format!("{number} is ready"));
+                self.say(&format!("{number} {}", on_the_way::arrived(ordered)));
             }
             Readiness::Failed { .. } => {
                 let command = self.invocation.command(&["numbers", "show", number]);
@@ -91,11 +97,6 @@ impl Follower {
                 return Err(CommandError::failure(lines.join("\n")));
             }
             Readiness::NotActive | Readiness::NotLinked { .. } | Readiness::OnTheWay { .. } => {
-                if let Some(end) = active.and_then(on_the_way::released) {
-                    return Err(CommandError::failure(format!(
-                        "{number} was released, and stays until {end}: no link will be made any more"
-                    )));
-                }
                 if links.as_deref().is_some_and(on_the_way::is_idle) {
                     awaited.idle_since.get_or_insert_with(Instant::now);
                 } else {

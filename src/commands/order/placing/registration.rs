@@ -76,8 +76,12 @@ impl Placing {
     /// Returns `true` if Sinch has the form's data.
     pub(super) async fn is_registered(&self, order: &Id) -> Result<bool, CommandError> {
         let registration = self.registration(order).await?;
-        let registered = registration.and_then(|registration| registration.data());
-        Ok(registered.as_ref() == Some(&self.file.form.data()))
+        Ok(registration.is_some_and(|registration| self.has_data_of(&registration)))
+    }
+
+    /// Returns `true` if the registration has the form's data.
+    pub(super) fn has_data_of(&self, registration: &Registration) -> bool {
+        registration.data().as_ref() == Some(&self.file.form.data())
     }
 
     /// Uploads the form's documents, and waits until Sinch has taken them. With `only_changes`, skips those that Sinch
@@ -185,7 +189,7 @@ impl Placing {
             format!("uploaded: {}", document.id)
         } else {
             format!(
-                "uploaded again, since Sinch could not use it: {}",
+                "uploaded again: {}; Sinch has shown the upload as FAILED, and gives no reason",
                 document.id
             )
         };

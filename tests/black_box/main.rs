@@ -45,6 +45,8 @@ mod readings;
 mod refusal_log;
 mod refusals;
 mod removal;
+#[cfg(feature = "postgres")]
+mod replicas;
 mod restores;
 mod retention;
 mod secrecy;

@@ -52,6 +52,19 @@ pub(super) struct ApiHandler {
     outage: watch::Sender<Outage>,
 }
 
+/// A fetch of an order that is in flight.
+pub(super) struct FetchInFlight {
+    shared: Arc<Shared>,
+    order: String,
+}
+
+impl Drop for FetchInFlight {
+    fn drop(&mut self) {
+        self.shared
+            .write(|recorder| recorder.fetch_ended(&self.order));
+    }
+}
+
 impl ApiHandler {
     pub fn new(shared: Arc<Shared>, basic: String) -> ApiHandler {
         ApiHandler {
@@ -144,17 +157,17 @@ impl ApiHandler {
         *calls > calls_max && tokens.remove(token).is_some()
     }
 
-    /// Records that a fetch of an order came.
-    pub fn note_fetch(&self, order: &str) {
-        let shared = &self.shared;
-        let request = ApiRequest {
-            order: order.to_owned(),
+    /// Records that a fetch of an order came. It is in flight until the value is dropped: once it is answered, or its
+    /// client has hung up.
+    pub fn note_fetch(&self, order: &str) -> FetchInFlight {
+        let shared = self.shared.clone();
+        let order = order.to_owned();
+        let fetch = ApiRequest {
+            order: order.clone(),
             at: shared.started_at.plus(shared.elapsed()),
         };
-        shared.write(|recorder| {
-            recorder.stats.fetches += 1;
-            recorder.fetches.push(request);
-        });
+        shared.write(|recorder| recorder.fetch_came(fetch));
+        FetchInFlight { shared, order }
     }
 
     /// Answers a fetch of an order, and counts the reply.

@@ -40,6 +40,8 @@ pub struct Stats {
     pub tokens: u64,
     /// Number of fetches of orders that the API received.
     pub fetches: u64,
+    /// Number of fetches that came while another fetch of the same order was in flight.
+    pub fetches_at_once: u64,
     /// Number of replies to fetches of each kind, by its description.
     pub replies: BTreeMap<&'static str, u64>,
 }
@@ -75,6 +77,8 @@ pub struct ApiRequest {
 pub(super) struct Recorder {
     pub stats: Stats,
     pub fetches: Vec<ApiRequest>,
+    /// Orders of which fetches are in flight, with the number of them.
+    in_flight: BTreeMap<String, usize>,
     /// Acknowledged events by their index in the world.
     acknowledged: BTreeMap<usize, Acknowledged>,
     /// Offset of the event of each order that was acknowledged and is the latest.
@@ -95,6 +99,22 @@ impl Recorder {
             stats.skewed += u64::from(event.skew_micros != 0);
         }
         recorder
+    }
+
+    /// Records that a fetch of an order came, which is in flight from now on.
+    pub fn fetch_came(&mut self, fetch: ApiRequest) {
+        let in_flight = self.in_flight.entry(fetch.order.clone()).or_default();
+        *in_flight += 1;
+        self.stats.fetches += 1;
+        self.stats.fetches_at_once += u64::from(*in_flight > 1);
+        self.fetches.push(fetch);
+    }
+
+    /// Records that a fetch of an order is no longer in flight.
+    pub fn fetch_ended(&mut self, order: &str) {
+        if let Some(in_flight) = self.in_flight.get_mut(order) {
+            *in_flight -= 1;
+        }
     }
 
     /// Counts a reply of the given kind to a fetch.

@@ -46,7 +46,7 @@ impl Findings {
 
 const COUNT_WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 
-/// Selects changes of state, each with the states before it. A change begins where the one before ended, or where the
+/// Selects changes of state, on either database, each with the states before it. A change begins where the one before ended, or where the
 /// last confirmed or the last provisional one did: a provisional state can outlive an answer that confirms another, so
 /// each of the two has a story of its own.
 const SELECT_CHANGES: &str = "
@@ -65,8 +65,18 @@ const SELECT_CHANGES: &str = "
 const IS_REPEATED: &str = "s.confirmed AND confirmed_before AND s.to_state = state_before";
 
 /// Condition for a change of state that does not begin where an earlier one ended.
-const IS_TORN: &str = "s.from_state IS NOT state_before AND s.from_state IS NOT c.to_state
-    AND s.from_state IS NOT p.to_state";
+const IS_TORN: &str = "s.from_state IS DISTINCT FROM state_before AND s.from_state IS DISTINCT FROM c.to_state
+    AND s.from_state IS DISTINCT FROM p.to_state";
+
+/// Returns the query that counts confirmed states that were recorded twice in a row, on either database.
+pub fn repeated_query() -> String {
+    format!("{SELECT_CHANGES}{IS_REPEATED}")
+}
+
+/// Returns the query that counts changes of state that begin where no earlier change ended, on either database.
+pub fn torn_query() -> String {
+    format!("{SELECT_CHANGES}{IS_TORN}")
+}
 
 /// Checks the whole database of a service that has stopped. All its events must have ULIDs.
 pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Findings {
@@ -79,8 +89,8 @@ pub async fn check(database: &Path, acknowledged: &Acknowledged) -> Findings {
         lost: lost(acknowledged, &stored).len(),
         doubled: stored.len() - events.len(),
         waiting: file.number(COUNT_WAITING).await,
-        repeated: file.number(&format!("{SELECT_CHANGES}{IS_REPEATED}")).await,
-        torn: file.number(&format!("{SELECT_CHANGES}{IS_TORN}")).await,
+        repeated: file.number(&repeated_query()).await,
+        torn: file.number(&torn_query()).await,
         is_intact: file.is_intact().await,
     }
 }

@@ -49,6 +49,25 @@ impl Service {
         service
     }
 
+    /// Starts the service, whose addresses must be fixed, and waits until it is ready. It is started again whenever it
+    /// ends before, as a supervisor would: its database may be down for a moment.
+    pub async fn supervised(settings: &Settings) -> Service {
+        let [callbacks, operators] = settings.addresses();
+        let mut process = Service::spawn(settings);
+        until("the service to be ready", async || {
+            if !process.is_running() {
+                process = Service::spawn(settings);
+            }
+            is_ready(operators).await.then_some(())
+        })
+        .await;
+        Service {
+            process,
+            callbacks,
+            operators,
+        }
+    }
+
     /// Waits until the service is ready. On a busy machine the write that proves it can take longer than `/readyz`
     /// waits.
     pub async fn is_ready(&self) {
@@ -250,12 +269,15 @@ pub async fn until_ready(process: &mut Process, address: SocketAddr) {
             "the process ended: {}",
             process.said()
         );
-        let answer = send_and_receive(ALLOWED, address, &Request::new("GET", "/readyz")).await;
-        answer
-            .is_ok_and(|answer| answer.status == 200)
-            .then_some(())
+        is_ready(address).await.then_some(())
     });
     ready.await.expect("the service becomes ready");
+}
+
+/// Returns `true` if `/readyz` at the given address is answered 200.
+async fn is_ready(address: SocketAddr) -> bool {
+    let answer = send_and_receive(ALLOWED, address, &Request::new("GET", "/readyz")).await;
+    answer.is_ok_and(|answer| answer.status == 200)
 }
 
 async fn send_and_receive(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {

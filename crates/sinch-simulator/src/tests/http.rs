@@ -189,6 +189,55 @@ async fn scripted_replies_come_first_and_once() {
 }
 
 #[tokio::test]
+async fn a_fetch_beside_another_of_its_order_is_counted() {
+    let caller = Caller::new(one_order()).await;
+    let at_once = || caller.simulator.stats().fetches_at_once;
+    let slow = || {
+        let slow = Reply::Slow(secs(600));
+        caller.simulator.push_reply(&id("o1"), slow);
+    };
+    slow();
+    // The first one ends when its client hangs up.
+    let hung_up = async {
+        let first = caller.status("o1");
+        let came = async {
+            while caller.simulator.stats().fetches < 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = first => {}
+            () = came => {}
+        }
+    };
+    within(hung_up).await;
+    let ended = async {
+        let beside = async || {
+            let before = at_once();
+            assert_eq!(caller.status("o1").await, 200);
+            at_once() > before
+        };
+        while beside().await {}
+    };
+    within(ended).await;
+    let before = at_once();
+    slow();
+    let both = async {
+        tokio::select! {
+            _ = caller.status("o1") => {}
+            () = async {
+                while caller.simulator.stats().fetches < 3 + before {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(caller.status("o1").await, 200);
+            } => {}
+        }
+    };
+    within(both).await;
+    assert_eq!(at_once(), before + 1);
+}
+
+#[tokio::test]
 async fn an_outage_fails_every_request_until_it_is_over() {
     let caller = Caller::new(one_order()).await;
     caller.simulator.set_outage(Outage::Unavailable {

@@ -49,7 +49,7 @@ async fn create_order(request: Request, body: Bytes) -> Response {
 async fn show_order(request: Request) -> Response {
     let Api { handler, ordering } = &*request.api;
     let order = request.param("order");
-    handler.note_fetch(order);
+    let _in_flight = handler.note_fetch(order);
     if !ordering.has(order) {
         return get_order(handler, request.project(), order, &request.headers).await;
     }

@@ -1,0 +1,150 @@
+//! Replicas of the program that share a database on a PostgreSQL server.
+
+mod balancer;
+mod cluster;
+mod findings;
+mod rolling;
+mod troubles;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use testkit::ledger::lost;
+use testkit::postgres::{Server, ServerOptions};
+use testkit::{Service, Settings, folder, until};
+
+use crate::durability::{insist, stop};
+use crate::outages::agree;
+use cluster::Cluster;
+use findings::{Findings, stored};
+use troubles::Plan;
+
+/// Starts a server that waits for its disk; `None`: none is installed.
+fn server() -> Option<Arc<Server>> {
+    let options = ServerOptions {
+        fsync: true,
+        ..ServerOptions::default()
+    };
+    Server::start(options).map(Arc::new)
+}
+
+/// Three replicas and their server meet troubles while callbacks come; at the end nothing may be wrong.
+async fn troubled(seed: u64, plan: Plan, span: Duration) {
+    println!("seed {seed}");
+    let mut random = Rng::with_seed(seed);
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let url = server.url(&database);
+    let on_server = |settings: Settings| settings.set("database.url", url.as_str());
+    let (mut cluster, replicas) = Cluster::start(seed, span, on_server).await;
+    let place = (&server, database.as_str());
+    let replicas = troubles::meet(plan, place, &cluster, replicas, &mut random).await;
+    let acknowledged = cluster.played_out().await;
+    agree(&replicas[seed as usize % replicas.len()], &cluster.simulator).await;
+    until("everything to be decided on", async || {
+        (server.sql(&database, "SELECT count(*) FROM pending") == "0").then_some(())
+    })
+    .await;
+    for replica in replicas {
+        assert_eq!(replica.stop().await.code, Some(0));
+    }
+    let found = Findings::of(&server, &database, &acknowledged);
+    let found = found.with_fetches(&cluster.simulator, Cluster::allowed());
+    assert_eq!(found, Findings::default(), "seed {seed}");
+
+    // The control: what is lost, decided on by nobody, or set back, is found.
+    let victim = acknowledged.keys().next().expect("something was promised");
+    server.sql(
+        &database,
+        &format!(
+            "DELETE FROM deliveries WHERE dedup_key = '{victim}';
+             DELETE FROM decisions WHERE delivery_id = (SELECT max(delivery_id) FROM decisions);
+             UPDATE transitions SET said_at = 0 WHERE id = (SELECT max(id) FROM transitions WHERE confirmed
+                 AND from_state IS NOT NULL)"
+        ),
+    );
+    let harmed = Findings::of(&server, &database, &acknowledged);
+    assert_eq!(harmed.lost, [victim.as_str()]);
+    assert_eq!((harmed.undecided, harmed.backwards), (1, 1), "{harmed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_lose_nothing_whatever_dies() {
+    let plan = Plan {
+        of_server: 6,
+        of_replicas: 4,
+        pause_max: Duration::from_secs(2),
+    };
+    troubled(fastrand::u64(..), plan, Duration::from_secs(10)).await;
+}
+
+/// `REPLICA_SEEDS=20 cargo test --test black_box three_replicas_for_long -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it takes two minutes for each seed"]
+async fn three_replicas_for_long() {
+    let seeds = std::env::var("REPLICA_SEEDS").ok();
+    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let plan = Plan {
+        of_server: 30,
+        of_replicas: 25,
+        pause_max: Duration::from_secs(8),
+    };
+    for seed in 1..=seeds {
+        troubled(seed, plan, Duration::from_secs(40)).await;
+    }
+}
+
+/// The control of the fetches: services that do not share a database exceed the rate, and ask about one order at once.
+#[tokio::test]
+async fn without_a_shared_database_the_rate_is_exceeded_and_an_order_fetched_twice_at_once() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let (cluster, replicas) = Cluster::start(seed, Duration::from_secs(6), |own| own).await;
+    until("fetches that must not be", async || {
+        let found = Findings::default().with_fetches(&cluster.simulator, Cluster::allowed());
+        (found.at_once > 0 && found.beyond_the_rate > 0).then_some(())
+    })
+    .await;
+    drop(replicas);
+}
+
+/// The control of the server's kills: where commits wait for no disk, which has to be allowed by name, the same kill loses
+/// what was answered 200.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_commits_wait_for_no_disk_a_kill_of_the_server_loses_what_was_answered() {
+    let lossy = ServerOptions {
+        fsync: true,
+        settings: vec![
+            ("synchronous_commit", "off".to_owned()),
+            ("wal_writer_delay", "10s".to_owned()),
+        ],
+        ..ServerOptions::default()
+    };
+    let Some(server) = Server::start(lossy).map(Arc::new) else {
+        return;
+    };
+    let database = server.database();
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .fix_addresses()
+        .set("database.url", server.url(&database))
+        .set("database.lossy_commits", true);
+    let service = Service::start(&settings).await;
+    let load = insist(&service, 4).await;
+    until("some promises", async || {
+        (load.count() >= 200).then_some(())
+    })
+    .await;
+    let killed = server.clone();
+    let again = tokio::task::spawn_blocking(move || {
+        killed.kill();
+        killed.start_again();
+    });
+    again.await.expect("the server starts again");
+    let promised = stop(load).await;
+    service.stop_well().await;
+    let lost_events = lost(&promised, &stored(&server, &database));
+    println!("{} of {} lost", lost_events.len(), promised.len());
+    assert!(!lost_events.is_empty(), "the test can tell");
+}

@@ -1,0 +1,186 @@
+//! Two replicas behind HAProxy with the settings that are deployed: whatever becomes of one of them, every callback is
+//! answered 200.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use testkit::load::{Plan, Report};
+use testkit::postgres::Server;
+use testkit::{
+    Callbacks, Connection, Load, Output, Process, Service, Settings, folder, free_address,
+    not_tried, until,
+};
+
+/// The configuration that is deployed.
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/haproxy.cfg");
+
+/// Callbacks in a second.
+const RATE: f64 = 200.0;
+
+/// Callbacks between two steps of a test.
+const BETWEEN: usize = 300;
+
+/// Number of connections to the balancer.
+const CONNECTIONS: usize = 16;
+
+/// Two replicas on one database, HAProxy before them, and a load on it.
+struct Balanced {
+    settings: [Settings; 2],
+    load: Load,
+    _balancer: Process,
+    _folders: [TempDir; 3],
+}
+
+impl Balanced {
+    /// Starts everything; `None`: this machine lacks the server or the balancer.
+    async fn start(server: &Server) -> Option<(Balanced, [Service; 2])> {
+        let Some(haproxy) = find_haproxy() else {
+            not_tried("replicas behind a balancer: it is not installed (package haproxy)");
+            return None;
+        };
+        let folders = [folder(), folder(), folder()];
+        let url = server.url(&server.database());
+        let settings = [&folders[0], &folders[1]].map(|folder| {
+            Settings::new(folder.path())
+                .fix_addresses()
+                .set("callbacks.trusted_proxies", vec!["127.0.0.1"])
+                .set("database.url", url.as_str())
+                .set_project("api", "off")
+        });
+        let replicas = [
+            Service::start(&settings[0]).await,
+            Service::start(&settings[1]).await,
+        ];
+        let listen = free_address();
+        let configuration = folders[2].path().join("haproxy.cfg");
+        let text = configuration_text(&listen.to_string(), &settings);
+        fs::write(&configuration, text).expect("is written");
+        let balancer = Process::spawn(
+            Command::new(haproxy),
+            ["-db".as_ref(), "-f".as_ref(), configuration.as_os_str()],
+            Output::Kept,
+        );
+        until("the balancer to listen", async || {
+            Connection::connect(listen).await.ok()
+        })
+        .await;
+        let plan = Plan {
+            rate: Some(RATE),
+            ..Plan::closed(CONNECTIONS, Duration::ZERO)
+        };
+        let callbacks = Callbacks::about_a_number(100_000);
+        let load = Load::start(listen, &callbacks, &plan).await;
+        let balanced = Balanced {
+            settings,
+            load: load.expect("the balancer listens"),
+            _balancer: balancer,
+            _folders: folders,
+        };
+        for replica in &replicas {
+            takes_callbacks(replica).await;
+        }
+        Some((balanced, replicas))
+    }
+
+    /// Waits until further callbacks were answered 200.
+    async fn goes_on(&self) {
+        let enough = self.load.count() + BETWEEN;
+        until("further acknowledgements", async || {
+            (self.load.count() >= enough).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the load; every callback must have been answered 200.
+    async fn ends_well(mut self) {
+        let report: Report = self.load.stop().await.expect("no connection is refused");
+        println!(
+            "{} callbacks answered 200, in {:.0} ms at most",
+            report.acknowledged.len(),
+            report.percentile_ms(1.0)
+        );
+        assert_eq!(report.refused, 0, "refused callbacks");
+    }
+}
+
+/// Waits until the balancer sends callbacks to a replica: whoever stops the other one before that leaves it with none.
+async fn takes_callbacks(replica: &Service) {
+    until("callbacks at the replica", async || {
+        let accepted = replica.status().await["callbacks_accepted"].take();
+        accepted["count"].as_i64().filter(|count| *count > 0)
+    })
+    .await;
+}
+
+/// Returns the deployed configuration with addresses on this machine.
+fn configuration_text(listen: &str, settings: &[Settings; 2]) -> String {
+    let mut text = fs::read_to_string(CONFIGURATION).expect("is there");
+    let mut replace = |from: &str, to: &str| {
+        assert!(text.contains(from), "no {from:?} in {CONFIGURATION}");
+        text = text.replace(from, to);
+    };
+    replace("bind :8080", &format!("bind {listen}"));
+    replace("bind :9090", &format!("bind {}", free_address()));
+    // The names and ports of the containers.
+    replace(" port 9090", "");
+    replace(" init-addr last,libc,none resolvers docker", "");
+    for (name, settings) in ["one", "two"].iter().zip(settings) {
+        let [callbacks, operators] = settings.addresses();
+        let checked = format!("port {}", operators.port());
+        let server = |address| format!("server {name} {address} {checked}");
+        replace(&format!("server {name} {name}:8080"), &server(callbacks));
+        replace(&format!("server {name} {name}:9090"), &server(operators));
+    }
+    text
+}
+
+fn find_haproxy() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let mut found = folders.map(|folder| folder.join("haproxy"));
+    found.find(|program: &PathBuf| Path::is_file(program))
+}
+
+#[tokio::test]
+async fn a_rolling_restart_behind_a_balancer_refuses_no_callback() {
+    let Some(server) = super::server() else {
+        return;
+    };
+    let Some((balanced, [one, two])) = Balanced::start(&server).await else {
+        return;
+    };
+    balanced.goes_on().await;
+    one.stop_well().await;
+    balanced.goes_on().await;
+    let one = Service::start(&balanced.settings[0]).await;
+    takes_callbacks(&one).await;
+    two.stop_well().await;
+    balanced.goes_on().await;
+    let two = Service::start(&balanced.settings[1]).await;
+    takes_callbacks(&two).await;
+    balanced.goes_on().await;
+    balanced.ends_well().await;
+    drop((one, two));
+}
+
+#[tokio::test]
+async fn the_death_of_either_replica_behind_a_balancer_costs_no_callback() {
+    let Some(server) = super::server() else {
+        return;
+    };
+    let Some((balanced, [one, two])) = Balanced::start(&server).await else {
+        return;
+    };
+    balanced.goes_on().await;
+    one.kill().await;
+    balanced.goes_on().await;
+    let one = Service::start(&balanced.settings[0]).await;
+    takes_callbacks(&one).await;
+    two.kill().await;
+    balanced.goes_on().await;
+    balanced.ends_well().await;
+    drop(one);
+}

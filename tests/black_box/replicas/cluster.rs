@@ -106,8 +106,9 @@ impl Cluster {
         let stats = self.simulator.stats();
         assert_eq!(stats.abandoned, 0, "{stats:?}");
         println!(
-            "{} events answered 200; {} sent on to another replica; {} fetches",
+            "{} events answered 200 in {:?}; {} sent on to another replica; {} fetches",
             acknowledged.len(),
+            self.simulator.elapsed(),
             self.balancer.sent_on(),
             stats.fetches
         );

@@ -109,7 +109,7 @@ impl Balanced {
 /// Waits until the balancer sends callbacks to a replica: whoever stops the other one before that leaves it with none.
 async fn takes_callbacks(replica: &Service) {
     until("callbacks at the replica", async || {
-        let accepted = replica.status().await["callbacks_accepted"].take();
+        let accepted = replica.status().await["callbacks_accepted"]["new"].take();
         accepted["count"].as_i64().filter(|count| *count > 0)
     })
     .await;

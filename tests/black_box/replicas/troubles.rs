@@ -25,7 +25,7 @@ enum Trouble {
 }
 
 /// Callbacks that are answered 200 between two troubles.
-const BETWEEN: std::ops::Range<usize> = 20..120;
+const BETWEEN: std::ops::Range<usize> = 50..250;
 
 /// Ends some of the connections of the replicas at whatever they do.
 const CUT: &str = "

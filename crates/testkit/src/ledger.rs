@@ -51,8 +51,8 @@ const COUNT_WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'wait
 /// each of the two has a story of its own.
 const SELECT_CHANGES: &str = "
     WITH stories AS (
-        SELECT from_state, to_state, confirmed,
-            lag(to_state) OVER story AS state_before, lag(confirmed) OVER story AS confirmed_before,
+        SELECT from_state, to_state, confirmed, cause, lag(to_state) OVER story AS state_before,
+            lag(confirmed) OVER story AS confirmed_before, lag(cause) OVER story AS cause_before,
             max(CASE WHEN confirmed THEN id END)
                 OVER (story ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_confirmed,
             max(CASE WHEN NOT confirmed THEN id END)
@@ -61,11 +61,14 @@ const SELECT_CHANGES: &str = "
     SELECT count(*) FROM stories AS s LEFT JOIN transitions AS c ON c.id = s.last_confirmed
         LEFT JOIN transitions AS p ON p.id = s.last_provisional WHERE ";
 
-/// Condition for a state that is confirmed twice in a row.
-const IS_REPEATED: &str = "s.confirmed AND confirmed_before AND s.to_state = state_before";
+/// Condition for a state that is confirmed twice in a row. The answer that confirms a state may leave a provisional one,
+/// which a later answer overrules.
+const IS_REPEATED: &str = "s.confirmed AND confirmed_before AND s.to_state = state_before
+    AND NOT (s.cause = 'event-overruled' AND s.cause_before = 'answer')";
 
 /// Condition for a change of state that does not begin where an earlier one ended.
-const IS_TORN: &str = "s.from_state IS DISTINCT FROM state_before AND s.from_state IS DISTINCT FROM c.to_state
+const IS_TORN: &str =
+    "s.from_state IS DISTINCT FROM state_before AND s.from_state IS DISTINCT FROM c.to_state
     AND s.from_state IS DISTINCT FROM p.to_state";
 
 /// Returns the query that counts confirmed states that were recorded twice in a row, on either database.

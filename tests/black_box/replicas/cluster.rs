@@ -53,7 +53,7 @@ impl Cluster {
         complete: impl Fn(Settings) -> Settings,
     ) -> (Cluster, Vec<Service>) {
         let folders: Vec<TempDir> = (0..REPLICAS).map(|_| folder()).collect();
-        let settings = folders.iter().map(|folder| settings(folder));
+        let settings = folders.iter().map(settings);
         let settings: Vec<Settings> = settings.map(complete).collect();
         let (simulator, played) = play(World::new(seed, &script(span)), settings[0].clone()).await;
         drop(played);

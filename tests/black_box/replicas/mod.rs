@@ -41,7 +41,11 @@ async fn troubled(seed: u64, plan: Plan, span: Duration) {
     let place = (&server, database.as_str());
     let replicas = troubles::meet(plan, place, &cluster, replicas, &mut random).await;
     let acknowledged = cluster.played_out().await;
-    agree(&replicas[seed as usize % replicas.len()], &cluster.simulator).await;
+    agree(
+        &replicas[seed as usize % replicas.len()],
+        &cluster.simulator,
+    )
+    .await;
     until("everything to be decided on", async || {
         (server.sql(&database, "SELECT count(*) FROM pending") == "0").then_some(())
     })

@@ -1,4 +1,4 @@
-//! Two replicas behind HAProxy with the settings that are deployed: whatever becomes of one of them, every callback is
+//! Two replicas behind a balancer with the settings that are deployed: whatever becomes of one of them, every callback is
 //! answered 200.
 
 use std::fs;
@@ -26,7 +26,10 @@ const BETWEEN: usize = 300;
 /// Number of connections to the balancer.
 const CONNECTIONS: usize = 16;
 
-/// Two replicas on one database, HAProxy before them, and a load on it.
+/// Line of the deployed configuration by which a callback is sent again.
+const SENT_AGAIN: &str = "retry-on all-retryable-errors";
+
+/// Two replicas on one database, the balancer before them, and a load on it.
 struct Balanced {
     settings: [Settings; 2],
     load: Load,
@@ -35,8 +38,9 @@ struct Balanced {
 }
 
 impl Balanced {
-    /// Starts everything; `None`: this machine lacks the server or the balancer.
-    async fn start(server: &Server) -> Option<(Balanced, [Service; 2])> {
+    /// Starts everything, with the line by which the balancer is told when to send a callback again; `None`: this machine
+    /// lacks the server or the balancer.
+    async fn start(server: &Server, sent_again: &str) -> Option<(Balanced, [Service; 2])> {
         let Some(haproxy) = find_haproxy() else {
             not_tried("replicas behind a balancer: it is not installed (package haproxy)");
             return None;
@@ -57,6 +61,7 @@ impl Balanced {
         let listen = free_address();
         let configuration = folders[2].path().join("haproxy.cfg");
         let text = configuration_text(&listen.to_string(), &settings);
+        let text = text.replace(SENT_AGAIN, sent_again);
         fs::write(&configuration, text).expect("is written");
         let balancer = Process::spawn(
             Command::new(haproxy),
@@ -95,14 +100,19 @@ impl Balanced {
     }
 
     /// Ends the load; every callback must have been answered 200.
-    async fn ends_well(mut self) {
-        let report: Report = self.load.stop().await.expect("no connection is refused");
+    async fn ends_well(self) {
+        let report = self.ends().await;
         println!(
             "{} callbacks answered 200, in {:.0} ms at most",
             report.acknowledged.len(),
             report.percentile_ms(1.0)
         );
         assert_eq!(report.refused, 0, "refused callbacks");
+    }
+
+    /// Ends the load. No connection may have been refused.
+    async fn ends(mut self) -> Report {
+        self.load.stop().await.expect("no connection is refused")
     }
 }
 
@@ -122,6 +132,7 @@ fn configuration_text(listen: &str, settings: &[Settings; 2]) -> String {
         assert!(text.contains(from), "no {from:?} in {CONFIGURATION}");
         text = text.replace(from, to);
     };
+    replace(SENT_AGAIN, SENT_AGAIN);
     replace("bind :8080", &format!("bind {listen}"));
     replace("bind :9090", &format!("bind {}", free_address()));
     // The names and ports of the containers.
@@ -149,7 +160,7 @@ async fn a_rolling_restart_behind_a_balancer_refuses_no_callback() {
     let Some(server) = super::server() else {
         return;
     };
-    let Some((balanced, [one, two])) = Balanced::start(&server).await else {
+    let Some((balanced, [one, two])) = Balanced::start(&server, SENT_AGAIN).await else {
         return;
     };
     balanced.goes_on().await;
@@ -171,7 +182,7 @@ async fn the_death_of_either_replica_behind_a_balancer_costs_no_callback() {
     let Some(server) = super::server() else {
         return;
     };
-    let Some((balanced, [one, two])) = Balanced::start(&server).await else {
+    let Some((balanced, [one, two])) = Balanced::start(&server, SENT_AGAIN).await else {
         return;
     };
     balanced.goes_on().await;
@@ -183,4 +194,21 @@ async fn the_death_of_either_replica_behind_a_balancer_costs_no_callback() {
     balanced.goes_on().await;
     balanced.ends_well().await;
     drop(one);
+}
+
+/// The control: it is the balancer's sending again that makes up for a death.
+#[tokio::test]
+async fn without_sending_again_a_death_costs_callbacks() {
+    let Some(server) = super::server() else {
+        return;
+    };
+    let started = Balanced::start(&server, "retry-on none").await;
+    let Some((balanced, [one, two])) = started else {
+        return;
+    };
+    balanced.goes_on().await;
+    one.kill().await;
+    balanced.goes_on().await;
+    assert_ne!(balanced.ends().await.refused, 0, "the test can tell");
+    drop(two);
 }

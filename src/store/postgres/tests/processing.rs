@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -65,35 +64,6 @@ async fn an_order_that_cannot_be_read_or_written_holds_up_no_other() {
         fixture.number("SELECT count(*) FROM decisions WHERE parked"),
         2
     );
-}
-
-/// A delivery whose id was drawn before another's, and that is committed after it.
-const EARLY_ID: &str = "
-    BEGIN;
-    INSERT INTO deliveries (project, dedup_key, digest, received_at, kind, order_sinch_id, status, body)
-        SELECT id, 'early id', decode(repeat('00', 16), 'hex'), 10000000, 'order', 'o1', 'CREATED', '' FROM projects;
-    INSERT INTO pending (id, project, dedup_key, received_at, order_sinch_id, status)
-        SELECT id, project, dedup_key, received_at, order_sinch_id, status FROM deliveries WHERE dedup_key = 'early id'";
-
-#[tokio::test]
-async fn a_delivery_that_is_committed_below_a_processed_one_is_processed() {
-    let fixture = fixture!(Fixture::new());
-    let store = fixture.store().await;
-    let url = fixture.server.url(&fixture.database);
-    let mut other = PgConnection::connect(&url).await.expect("connects");
-    let written = sqlx::raw_sql(EARLY_ID).execute(&mut other).await;
-    written.expect("is written");
-    accept(&store, delivery("late id", "o2", State::Created, 10)).await;
-    assert_eq!(process(&store, 20).await.taken, 1);
-    let mark = fixture.number("SELECT max(id) FROM deliveries");
-
-    let committed = sqlx::raw_sql("COMMIT").execute(&mut other).await;
-    committed.expect("is committed");
-    // The control: whoever looks beyond the last id that was seen misses it.
-    let beyond = format!("SELECT count(*) FROM pending WHERE id > {mark}");
-    assert_eq!(fixture.number(&beyond), 0);
-    assert_eq!(process(&store, 21).await.taken, 1);
-    assert_eq!(fixture.number("SELECT count(*) FROM decisions"), 2);
 }
 
 /// Three replicas process at once while callbacks for few orders come in: each delivery is decided on once, and what was

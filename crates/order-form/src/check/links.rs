@@ -16,7 +16,6 @@ pub fn check_links(form: &Form) -> Option<Finding> {
         form,
         findings: Vec::new(),
     };
-    // Of the table itself no line is known, and the region stands in every form.
-    report.add(&order, &order.key("region"), FindingKind::NothingLinked);
+    report.add(&order, &order, FindingKind::NothingLinked);
     report.findings.pop()
 }

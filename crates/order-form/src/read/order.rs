@@ -21,6 +21,7 @@ pub(super) fn read(reading: &mut Reading<'_>, root: &Table<'_, '_>) -> Option<Ne
         reading.fault(root, "order", "is missing", cure);
     }
     let order = reading.table(root, "order")?;
+    reading.note(&order);
     let known = [
         "region",
         "type",

@@ -121,7 +121,7 @@ fn an_order_without_any_link_is_doubted() {
             doubt.kind.code(),
             doubt.severity()
         ),
-        (3, "order", "nothing-linked", Severity::Doubtful)
+        (2, "order", "nothing-linked", Severity::Doubtful)
     );
     for link in [
         "[order.sms]\nservice_plan_id = \"p\"",

@@ -130,22 +130,18 @@ mod tests {
 
     #[test]
     fn a_number_is_ready_for_what_was_ordered() {
-        let [plan] = ordered(Service::Messages, "plan");
-        let [campaign] = ordered(Service::Campaign, "campaign");
-        let [app] = ordered(Service::Calls, "app");
-        for (ordered, expected) in [
+        use Service::{Calls, Campaign, Messages};
+        for (services, expected) in [
             (&[][..], "is active; nothing was ordered to be linked to it"),
-            (&[plan.clone()], "is ready for text messages"),
+            (&[Messages], "is ready for text messages"),
+            (&[Messages, Calls], "is ready for text messages and calls"),
             (
-                &[plan.clone(), app.clone()],
-                "is ready for text messages and calls",
-            ),
-            (
-                &[plan, campaign, app],
+                &[Messages, Campaign, Calls],
                 "is ready for text messages, 10DLC campaign and calls",
             ),
         ] {
-            let words = arrived(ordered);
+            let links = services.iter().flat_map(|service| ordered(*service, "id"));
+            let words = arrived(&links.collect::<Vec<_>>());
             assert!(words.starts_with(expected), "{words}");
         }
     }

@@ -1,10 +1,12 @@
 //! PostgreSQL for tests: a server of the test's own, from what is installed on this machine.
 
+mod machine;
+
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -14,9 +16,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::wait::{PATIENCE, not_tried};
-
-/// Users as whom the server runs if the test runs as root, which it refuses.
-const USERS: [&str; 2] = ["postgres", "nobody"];
+use machine::{children_of, find_programs, unprivileged_user};
 
 /// Script that keeps a server, whose program and arguments it gets after the server's folder, for as long as its standard
 /// input is open. Also when the test is killed, the server ends with it, by its process id. The folder goes too, unless
@@ -343,60 +343,4 @@ impl Drop for Server {
 )]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
-}
-
-/// Finds the folder with the server's programs: as `pg_config` says, on the path, or where packages put it.
-fn find_programs() -> Option<PathBuf> {
-    let mut folders = Vec::new();
-    if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
-        folders.push(PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
-    }
-    folders.extend(std::env::split_paths(
-        &std::env::var_os("PATH").unwrap_or_default(),
-    ));
-    let packaged = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut packaged: Vec<PathBuf> = packaged.map(|version| version.path().join("bin")).collect();
-    packaged.sort();
-    folders.extend(packaged.into_iter().rev());
-    let has = |folder: &Path, program| is_executable(&folder.join(program));
-    folders
-        .into_iter()
-        .find(|folder| has(folder, "initdb") && has(folder, "postgres") && has(folder, "psql"))
-}
-
-fn is_executable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-}
-
-/// Returns user and group as which the server may run.
-fn unprivileged_user() -> (u32, u32) {
-    let users = fs::read_to_string("/etc/passwd").expect("the system has a list of users");
-    let found = USERS.iter().find_map(|name| {
-        let line = users
-            .lines()
-            .find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    });
-    found.expect("the system has a user without privileges")
-}
-
-/// Returns the processes whose parent is the given one.
-fn children_of(parent: Pid) -> Vec<Pid> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let is_child = |stat: &str| {
-        // The name of the program, in brackets, may hold anything.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        fields.split_whitespace().nth(1) == Some(parent.as_raw_nonzero().to_string().as_str())
-    };
-    processes
-        .filter_map(|process| {
-            let pid = process.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            is_child(&stat).then(|| Pid::from_raw(pid)).flatten()
-        })
-        .collect()
 }

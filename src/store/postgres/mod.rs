@@ -25,6 +25,7 @@ mod inbox;
 mod lane;
 mod numbers;
 mod open;
+mod orders;
 mod pending;
 mod placements;
 mod prepare;

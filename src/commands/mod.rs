@@ -103,6 +103,7 @@ fn misconfigured(errors: &ConfigErrors) -> ExitCode {
 fn start_code(error: &StartError) -> u8 {
     match error {
         StartError::Database(error) if error.is_held() => HELD,
+        StartError::Database(error) if error.is_misconfigured() => CONFIG,
         StartError::Client { .. } => CONFIG,
         StartError::Clock(_)
         | StartError::Database(_)

@@ -77,4 +77,13 @@ impl OpenError {
             OpenError::Postgres(_) => false,
         }
     }
+
+    /// Returns `true` if the configuration is at fault, so that to start again does not help.
+    pub fn is_misconfigured(&self) -> bool {
+        match self {
+            OpenError::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            OpenError::Postgres(error) => error.is_misconfigured(),
+        }
+    }
 }

@@ -112,7 +112,8 @@ fn read_server(keys: &mut Reader<'_>) -> Option<DatabasePlace> {
 
 #[cfg(feature = "postgres")]
 fn server_place(keys: &mut Reader<'_>, at: &Key, url: &SecretString) -> Option<DatabasePlace> {
-    match DatabaseUrl::parse(url) {
+    let parsed = DatabaseUrl::parse(url);
+    match parsed.and_then(|url| url.check_files().map(|()| url)) {
         Ok(url) => {
             for doubt in url.doubts() {
                 keys.warn(at, doubt);

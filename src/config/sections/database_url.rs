@@ -18,6 +18,8 @@ const PARAMETERS: [&str; 7] = [
     "port",
     "dbname",
 ];
+/// Parameters of an address that name a file.
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 /// Modes of TLS that do what they say. The others fall back to no encryption where the server has none.
 const TLS_MODES: [&str; 4] = ["verify-full", "verify-ca", "require", "disable"];
 
@@ -34,8 +36,10 @@ pub struct DatabaseUrl {
 /// What is verified about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TlsMode {
-    /// The server's certificate.
+    /// The server's certificate, and that it names the server.
     Verified,
+    /// The server's certificate, whatever host it names.
+    AnyHost,
     /// Nothing: whoever can put themselves between can read everything.
     Unverified,
     /// Nothing is encrypted.
@@ -93,7 +97,8 @@ impl DatabaseUrl {
                 url.query_pairs_mut().append_pair("sslmode", TLS_MODES[0]);
                 TlsMode::Verified
             }
-            Some("verify-full" | "verify-ca") => TlsMode::Verified,
+            Some("verify-full") => TlsMode::Verified,
+            Some("verify-ca") => TlsMode::AnyHost,
             Some("require") => TlsMode::Unverified,
             Some("disable") => TlsMode::Off,
             Some(_) => {
@@ -116,11 +121,33 @@ impl DatabaseUrl {
         &self.url
     }
 
+    /// Makes sure that the files that the address names can be read.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the address.
+    pub fn check_files(&self) -> Result<(), String> {
+        let url = Url::parse(self.url.expose_secret()).map_err(|error| error.to_string())?;
+        for (name, path) in url.query_pairs() {
+            if FILES.contains(&name.as_ref())
+                && let Err(error) = std::fs::read(&*path)
+            {
+                return Err(format!(
+                    "{name} names a file that cannot be read ({path}: {error}); write the path of one that can"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns what is unwise about the address, each with the remedy.
     pub fn doubts(&self) -> impl Iterator<Item = &'static str> {
         let doubt = match self.tls {
             TlsMode::Unverified => Some(
                 "sslmode=require encrypts, but anybody may pretend to be the server; take sslmode=verify-full",
+            ),
+            TlsMode::AnyHost => Some(
+                "sslmode=verify-ca takes the certificate of any host by any authority that this machine trusts; take sslmode=verify-full",
             ),
             TlsMode::Off if !self.is_local => Some(
                 "sslmode=disable sends callbacks and the password in the clear; take sslmode=verify-full",
@@ -203,6 +230,7 @@ mod tests {
     fn an_address_without_verification_is_doubted() {
         for (given, doubt) in [
             ("postgres://u@db/s?sslmode=require", "anybody may pretend"),
+            ("postgres://u@db/s?sslmode=verify-ca", "of any host"),
             ("postgres://u@db/s?sslmode=disable", "in the clear"),
             (
                 "postgres://u@127.0.0.1/s?sslmode=require",

@@ -1,5 +1,6 @@
 //! Connections to the server: their settings, which are read back, and what makes a server unfit.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::timeout;
 
 use super::error::Fault;
+use super::lane::OPERATION_MAX;
 use super::{OpenError, Settings};
 
 /// Maximum time for which a connection is being made.
@@ -39,7 +41,21 @@ const READ_BACK: &str = "
         CASE WHEN $1 OR current_setting('synchronous_commit') = 'remote_apply' THEN current_setting('synchronous_commit')
             ELSE set_config('synchronous_commit', 'on', false) END AS synchronous_commit,
         current_setting('default_transaction_isolation') AS isolation,
-        current_setting('server_encoding') AS encoding, current_setting('server_version_num')::int AS version";
+        current_setting('server_encoding') AS encoding, current_setting('server_version_num')::int AS version,
+        (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = current_user
+            AND application_name LIKE 'sinch-callbacks %' AND query_start < clock_timestamp() - interval '5 s') AS unshipped";
+
+/// Writes and commits something that nobody reads, and that no table has.
+const TRIAL_COMMIT: &str = "SELECT pg_logical_emit_message(true, 'sinch-callbacks', 'trial')";
+
+/// Why commits do not end, and the cure.
+const UNSHIPPED: &str = "its commits wait for a standby, and none that synchronous_standby_names names is there: start one, or \
+     take it out of that setting";
+
+/// Number of connections of all replicas whose commit waits for a standby, and was given up, at which no further one is
+/// made. They stay at the server until the standby is back, and would use up its connections, those for other programs,
+/// too.
+const UNSHIPPED_MAX: i64 = 4;
 
 /// Oldest version of the server on which this program works.
 const VERSION_MIN: i32 = 140_000;
@@ -55,10 +71,17 @@ pub struct Weaker {
 }
 
 /// Maker of connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Connector {
     options: PgConnectOptions,
     weaker: Weaker,
+}
+
+/// Does not show the password.
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connector").field(&self.place()).finish()
+    }
 }
 
 impl Connector {
@@ -108,11 +131,18 @@ impl Connector {
             .unwrap_or(Err(Fault::Late(CONNECT_MAX.as_secs())))
     }
 
-    /// Connects without time-outs of the server's, for what may take long: a migration.
+    /// Connects without most time-outs of the server's, for what may take long: a migration. Nobody waits long for a lock,
+    /// since all others wait behind that one.
     pub(super) async fn connect_patient(&self) -> Result<PgConnection, Fault> {
         let mut db = self.connect().await?;
-        let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+        let patient = "SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0";
         sqlx::raw_sql(patient).execute(&mut db).await?;
+        let trial = sqlx::raw_sql(TRIAL_COMMIT).execute(&mut db);
+        match timeout(OPERATION_MAX, trial).await {
+            Ok(done) => done.map(drop)?,
+            // The server's own time-outs do not end a commit.
+            Err(_) => return Err(Fault::Unfit(UNSHIPPED.to_owned())),
+        }
         Ok(db)
     }
 
@@ -128,6 +158,7 @@ impl Connector {
             isolation: row.try_get("isolation")?,
             encoding: row.try_get("encoding")?,
             version: row.try_get("version")?,
+            unshipped: row.try_get("unshipped")?,
         };
         match found.fault(self.weaker) {
             None => Ok(()),
@@ -154,6 +185,8 @@ struct Found {
     isolation: String,
     encoding: String,
     version: i32,
+    /// Number of connections of all replicas whose commit waits for a standby, and was given up.
+    unshipped: i64,
 }
 
 impl Found {
@@ -176,6 +209,9 @@ impl Found {
                 "its commits wait for no disk (synchronous_commit = {})",
                 self.synchronous_commit
             ));
+        }
+        if self.unshipped >= UNSHIPPED_MAX {
+            return Some(UNSHIPPED.to_owned());
         }
         if self.isolation != "read committed" {
             return Some(format!(
@@ -205,6 +241,7 @@ mod tests {
             isolation: "read committed".to_owned(),
             encoding: "UTF8".to_owned(),
             version: 150_000,
+            unshipped: 3,
         }
     }
 
@@ -224,6 +261,7 @@ mod tests {
             ("isolation", "serializable", false),
             ("encoding", "SQL_ASCII", false),
             ("version", "130000", false),
+            ("unshipped", "4", false),
         ] {
             let mut found = found();
             let value = value.to_owned();
@@ -233,6 +271,7 @@ mod tests {
                 "synchronous_commit" => found.synchronous_commit = value,
                 "isolation" => found.isolation = value,
                 "encoding" => found.encoding = value,
+                "unshipped" => found.unshipped = value.parse().expect("a number"),
                 _ => found.version = value.parse().expect("a number"),
             }
             assert!(found.fault(none).is_some(), "{name}");

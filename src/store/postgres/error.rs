@@ -8,7 +8,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The database or the connection to it failed.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Database(#[from] sqlx::Error),
     /// The program gave up waiting: what was under way has perhaps taken effect.
     #[error("there was no answer within {0} s")]
@@ -53,9 +53,25 @@ impl Fault {
 }
 
 impl Fault {
-    /// Returns `true` if the server has no connection left.
-    pub(super) fn is_crowded(&self) -> bool {
-        matches!(self, Fault::Database(error) if sqlstate(error) == Some("53300"))
+    /// Returns the code by which the server classifies the fault; `None`: the server did not send it.
+    pub(super) fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Fault::Database(error) => sqlstate(error),
+            Fault::Late(_) | Fault::Unfit(_) | Fault::Store(_) => None,
+        }
+    }
+}
+
+/// Returns an error in words. Of what the server says, its details are left out: they hold values of rows.
+fn words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(said) => match said.code() {
+            Some(code) => format!("{} ({code})", said.message()),
+            None => said.message().to_owned(),
+        },
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        other => other.to_string(),
     }
 }
 

@@ -33,6 +33,7 @@ mod process;
 mod prune;
 mod queries;
 mod rate;
+mod refusal;
 mod removal;
 mod savepoint;
 mod schema;

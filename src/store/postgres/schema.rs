@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, Row, SqlSafeStr};
 use tokio::time::{Instant, sleep};
 
 use super::OpenError;
 use super::connect::Connector;
 use super::error::Fault;
+use super::refusal::OWN;
 
 /// Key of the lock under which the schema is brought up to date: "SiCb". Nobody waits inside the server for it, since its
 /// time-outs would end the wait.
@@ -22,8 +23,42 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
-const IS_THERE: &str =
-    "SELECT to_regclass('schema_compat') IS NOT NULL, to_regclass('deliveries') IS NOT NULL";
+/// Tables of the schema.
+pub(super) const TABLES: [&str; 16] = [
+    "projects",
+    "orders",
+    "order_details",
+    "order_numbers",
+    "deliveries",
+    "duplicates",
+    "pending",
+    "decisions",
+    "fetches",
+    "transitions",
+    "alerts",
+    "placements",
+    "placement_steps",
+    "service",
+    "replicas",
+    "schema_compat",
+];
+
+/// Tells if the schema is there, or else any table that would be in its way.
+const IS_THERE: &str = "
+    SELECT to_regclass('schema_compat') IS NOT NULL,
+        EXISTS (SELECT 1 FROM unnest($1::text[]) AS t (name) WHERE to_regclass(name) IS NOT NULL),
+        to_regclass('_sqlx_migrations') IS NOT NULL";
+
+/// Tells if any migration was made. The list alone is there after a start that was broken off.
+const ANY_MIGRATION: &str = "SELECT EXISTS (SELECT 1 FROM _sqlx_migrations)";
+
+/// Tells what the user may do: make tables, and write to those that are there.
+const RIGHTS: &str = "
+    SELECT current_setting('transaction_read_only') = 'on',
+        coalesce(has_schema_privilege(current_schema()::text, 'CREATE'), false),
+        coalesce((SELECT bool_and(has_table_privilege(t, 'SELECT') AND has_table_privilege(t, 'INSERT')
+                AND has_table_privilege(t, 'UPDATE') AND has_table_privilege(t, 'DELETE'))
+            FROM (SELECT to_regclass(name)::oid AS t FROM unnest($1::text[]) AS n (name)) AS v WHERE t IS NOT NULL), true)";
 
 const USABLE_FROM: &str = "SELECT usable_from FROM schema_compat";
 
@@ -52,19 +87,26 @@ pub(super) async fn bring_up(connector: &Connector) -> Result<(), OpenError> {
     let mut db = connector.connect_patient().await.map_err(failed)?;
     lock(&mut db, place()).await?;
     check_owner(&mut db, place()).await?;
+    check_rights(&mut db, place()).await?;
     check_usable(&mut db, place()).await?;
     // Of the future of `run` the compiler cannot tell that it can be sent to another thread; this is what it calls.
     let migrated = migrations().run_direct(None, &mut db, false).await;
     // The lock goes with the connection.
-    migrated.map_err(|error| OpenError::Unusable {
-        place: place(),
-        reason: format!("its schema could not be brought up to date: {error}"),
+    migrated.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            failed(error.into())
+        }
+        error => OpenError::Unusable {
+            place: place(),
+            reason: format!("its schema could not be brought up to date: {error}"),
+        },
     })
 }
 
 /// Makes sure that this program may work on the database; `false` if it has no schema yet.
 pub(super) async fn check(db: &mut PgConnection, connector: &Connector) -> Result<bool, OpenError> {
     check_owner(db, connector.place()).await?;
+    check_rights(db, connector.place()).await?;
     check_usable(db, connector.place()).await?;
     let there = usable_from(db).await;
     let there = there.map_err(|fault| OpenError::of(connector.place(), &fault))?;
@@ -90,15 +132,49 @@ async fn lock(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
     }
 }
 
-/// Refuses a database that belongs to another program: one that has a table of ours, and nothing that says whose it is.
+/// Refuses a database that belongs to another program.
 async fn check_owner(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
-    let row = sqlx::query(IS_THERE).fetch_one(db).await;
-    let found = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    match found {
-        Ok((false, true)) => Err(OpenError::Foreign { place }),
-        Ok(_) => Ok(()),
+    match is_foreign(db).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OpenError::Foreign { place }),
         Err(error) => Err(OpenError::of(place, &error.into())),
     }
+}
+
+/// Returns `true` if a database has a table that would be in the way, or migrations, and nothing that says that they are
+/// ours.
+async fn is_foreign(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let row = sqlx::query(IS_THERE)
+        .bind(TABLES)
+        .fetch_one(&mut *db)
+        .await?;
+    let (is_ours, in_the_way, lists_migrations): (bool, bool, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if is_ours || in_the_way || !lists_migrations {
+        return Ok(in_the_way && !is_ours);
+    }
+    let row = sqlx::query(ANY_MIGRATION).fetch_one(db).await?;
+    row.try_get(0)
+}
+
+/// Refuses a user who may not make the schema or may not write to it.
+async fn check_rights(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
+    let row = sqlx::query(RIGHTS).bind(TABLES).fetch_one(db).await;
+    let found = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)));
+    let (is_read_only, may_create, may_write): (bool, bool, bool) =
+        found.map_err(|error| OpenError::of(place.clone(), &error.into()))?;
+    if is_read_only {
+        let reason = "it takes no writes, since default_transaction_read_only is on: set it off";
+        let reason = reason.to_owned();
+        return Err(OpenError::Unfit { place, reason });
+    }
+    let lacks = match (may_create, may_write) {
+        (true, true) => return Ok(()),
+        (false, _) => "the user may not make tables in it",
+        (true, false) => "the user may not read and write all of its tables",
+    };
+    let reason = format!("{lacks}: {OWN}");
+    Err(OpenError::Refused { place, reason })
 }
 
 /// Refuses a database on which only newer programs may work.
@@ -117,7 +193,8 @@ async fn check_usable(db: &mut PgConnection, place: String) -> Result<(), OpenEr
 
 /// Returns the oldest schema version whose program may work on the database; `None` if it has no schema yet.
 async fn usable_from(db: &mut PgConnection) -> Result<Option<i64>, Fault> {
-    let there = sqlx::query(IS_THERE).fetch_one(&mut *db).await?;
+    let there = sqlx::query(IS_THERE).bind(TABLES).fetch_one(&mut *db);
+    let there = there.await?;
     if !there.try_get::<bool, _>(0)? {
         return Ok(None);
     }

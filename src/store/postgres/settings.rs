@@ -4,7 +4,8 @@ use secrecy::SecretString;
 
 use super::clock::ClockSource;
 use super::connect::{Connector, Weaker};
-use super::error::{Class, Fault};
+use super::error::Fault;
+use super::refusal::{Refusal, refusal};
 use number_order::{Id, Time};
 
 /// Address of the database, and the projects and limits that it serves.
@@ -55,6 +56,14 @@ pub enum OpenError {
         /// Place of the database.
         place: String,
     },
+    /// The server refuses what the configuration says. To start again does not help.
+    #[error("cannot use {place}: {reason}")]
+    Refused {
+        /// Place of the database.
+        place: String,
+        /// What the server said, and the cure.
+        reason: String,
+    },
     /// The server promises less than this program needs.
     #[error("cannot use {place}: {reason}")]
     Unfit {
@@ -86,18 +95,26 @@ impl Settings {
 impl OpenError {
     /// Returns the error of a start that failed by the given fault.
     pub(super) fn of(place: String, fault: &Fault) -> OpenError {
-        let reason = fault.to_string();
+        let Refusal { cure, is_lasting } = refusal(fault);
+        let reason = match cure {
+            Some(cure) => format!("{fault}: {cure}"),
+            None => fault.to_string(),
+        };
         match fault {
             Fault::Unfit(_) => OpenError::Unfit { place, reason },
-            _ if fault.is_crowded() => {
-                let reason = format!("{reason}: raise max_connections, each replica needs ten");
-                OpenError::Unusable { place, reason }
-            }
-            _ if fault.class() == Class::Retry => {
-                let reason = format!("another program holds a lock for too long: {reason}");
-                OpenError::Unusable { place, reason }
-            }
+            _ if is_lasting => OpenError::Refused { place, reason },
             _ => OpenError::Unusable { place, reason },
+        }
+    }
+
+    /// Returns `true` if the configuration is at fault, so that to start again does not help.
+    pub(in crate::store) fn is_misconfigured(&self) -> bool {
+        match self {
+            OpenError::Address { .. } | OpenError::Refused { .. } => true,
+            OpenError::Newer { .. }
+            | OpenError::Foreign { .. }
+            | OpenError::Unfit { .. }
+            | OpenError::Unusable { .. } => false,
         }
     }
 }

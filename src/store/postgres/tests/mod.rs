@@ -14,6 +14,7 @@ mod journal;
 mod opening;
 mod processing;
 mod recording;
+mod refusals;
 mod upkeep;
 
 use super::*;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::store::sql::cursor::List;
 use crate::store::{AlertQuery, OrderFilter};
-use number_order::{Limits, OrderDetails, OrderNumber, Price};
+use number_order::{Limits, NotUnderstood, OrderDetails, OrderNumber, OtherEvent, Price};
 
 fn number(phone_number: &str, amount: &str) -> OrderNumber {
     let price = |amount: &str| Price {
@@ -245,6 +245,46 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time(on: Backend) {
     assert_eq!(list(since).await, ["e3", "e2"]);
 }
 
+async fn deliveries_about_no_order_are_listed_by_decision(on: Backend) {
+    let fixture = Fixture::on(on).await;
+    fixture
+        .accept(delivery("e1", "o1", State::Created, 10))
+        .await;
+    let other = OtherEvent {
+        resource_type: "ACTIVE_NUMBER".to_owned(),
+        resource: None,
+        event_type: None,
+        status: None,
+        failure_code: None,
+    };
+    for (event, subject) in [
+        ("e5", DeliveryContent::Other(other)),
+        (
+            "e6",
+            DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject),
+        ),
+    ] {
+        let of_order = delivery(event, "o9", State::Created, 50);
+        fixture
+            .accept(NewDelivery {
+                subject,
+                ..of_order
+            })
+            .await;
+    }
+    for (code, event) in [("other-resource", "e5"), ("body-not-an-object", "e6")] {
+        let decision = Some(code);
+        let of_code = DeliveryFilter {
+            decision,
+            limit: 9,
+            ..DeliveryFilter::default()
+        };
+        let listing = fixture.store.deliveries(&of_code).await.expect("reads");
+        let events = listing.items.iter().map(|row| row.delivery.event.as_str());
+        assert_eq!(events.collect::<Vec<_>>(), [event]);
+    }
+}
+
 async fn a_spoilt_subject_hides_no_order(on: Backend) {
     let fixture = Fixture::on(on).await;
     for (order, secs) in [("o1", 10), ("o2", 11)] {
@@ -281,5 +321,6 @@ suite!(
     an_order_is_found_by_any_part_of_a_number_and_by_its_region,
     orders_are_listed_by_change_alert_and_age,
     deliveries_are_listed_by_order_decision_phase_and_time,
+    deliveries_about_no_order_are_listed_by_decision,
     a_spoilt_subject_hides_no_order,
 );

@@ -5,6 +5,7 @@
 //! the next list has it.
 
 use sqlx::{Postgres, QueryBuilder, Row};
+use strum::VariantNames;
 
 use super::{delivery_columns, delivery_tables, order_text};
 use crate::store::changes::StoredOrder;
@@ -20,7 +21,7 @@ use crate::store::{
     AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
     StoreError,
 };
-use number_order::{Id, LATE_AFTER};
+use number_order::{Id, LATE_AFTER, NotUnderstood};
 
 type Query = QueryBuilder<Postgres>;
 
@@ -37,6 +38,9 @@ const SELECT_DELIVERIES: &str = concat!(
     delivery_tables!(),
     " WHERE true"
 );
+
+/// Decision on each delivery about another subject than an order.
+const OTHER_RESOURCE: &str = "other-resource";
 
 const ANY_CONFIRMED: &str = "
     SELECT EXISTS (SELECT 1 FROM projects AS p JOIN orders AS o ON o.project = p.id
@@ -112,9 +116,7 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option
     query.push(if is_open { UNSETTLED } else { "orders AS o" });
     query.push(" JOIN projects AS p ON p.id = o.project WHERE true");
     if let Some(project) = &filter.project {
-        query
-            .push(" AND p.sinch_id = ")
-            .push_bind(project.to_string());
+        push_project(&mut query, "o.project", project);
     }
     if let Some(state) = &filter.state {
         query.push(" AND o.state = ").push_bind(storable(state));
@@ -166,6 +168,14 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option
 pub(in crate::store) const LATE: &str = "n.followed_at IS NOT NULL AND n.readiness IS DISTINCT FROM 'ready' \
      AND n.fetched_at - n.followed_at >= ";
 
+/// Restricts a query to rows of a project, by the row's own column: other projects' rows need not be joined first.
+fn push_project(query: &mut Query, column: &str, project: &Id) {
+    query.push(format_args!(
+        " AND {column} = (SELECT id FROM projects WHERE sinch_id = "
+    ));
+    query.push_bind(project.to_string()).push(")");
+}
+
 /// Restricts a query to orders with an alert of the given code.
 fn push_alert(query: &mut Query, alert: &AlertQuery) {
     query.push(" AND p.active AND (false");
@@ -191,19 +201,19 @@ fn push_alert(query: &mut Query, alert: &AlertQuery) {
 }
 
 /// Builds the query for a page of deliveries, after the given row.
-fn select_deliveries(filter: &DeliveryFilter, after: Option<i64>) -> Query {
+pub(in crate::store::postgres) fn select_deliveries(
+    filter: &DeliveryFilter,
+    after: Option<i64>,
+) -> Query {
     let mut query = Query::new(SELECT_DELIVERIES);
     if let Some(project) = &filter.project {
-        query
-            .push(" AND p.sinch_id = ")
-            .push_bind(project.to_string());
+        push_project(&mut query, "d.project", project);
     }
     if let Some(order) = &filter.order {
         push_order(&mut query, order);
     }
     if let Some(decision) = filter.decision {
-        query.push(" AND coalesce(d.decision, c.decision) = ");
-        query.push_bind(decision);
+        push_decision(&mut query, decision);
     }
     if let Some(phase) = filter.phase {
         query.push(match phase {
@@ -225,6 +235,19 @@ fn select_deliveries(filter: &DeliveryFilter, after: Option<i64>) -> Query {
     }
     push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
     query
+}
+
+/// Restricts a query to the deliveries with a decision. Where a decision is recorded depends on its kind. One condition on
+/// the right column is answered from that table alone; one on both would be tried on every delivery.
+fn push_decision(query: &mut Query, decision: &'static str) {
+    query.push(if NotUnderstood::VARIANTS.contains(&decision) {
+        " AND d.kind = 'not-understood' AND d.decision = "
+    } else if decision == OTHER_RESOURCE {
+        " AND d.kind = 'other' AND d.decision = "
+    } else {
+        " AND c.decision = "
+    });
+    query.push_bind(decision);
 }
 
 /// Restricts a query to the deliveries of an order: processed ones are found by the order's row, those about its numbers

@@ -5,6 +5,8 @@ mod history;
 mod lists;
 
 pub(super) use lists::LATE;
+#[cfg(test)]
+pub(super) use lists::select_deliveries;
 
 /// An order as the JSON of a `StoredOrder`, from `orders AS o JOIN projects AS p`.
 macro_rules! order_text {

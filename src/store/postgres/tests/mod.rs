@@ -12,6 +12,7 @@ mod claiming;
 mod failing;
 mod journal;
 mod opening;
+mod plans;
 mod processing;
 mod recording;
 mod refusals;

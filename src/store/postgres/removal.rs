@@ -35,12 +35,23 @@ const SOME_ORDERS: &str = "
 /// Deletes the journal of a project of which nothing else is left.
 const DELETE_JOURNAL: &str = "DELETE FROM placements WHERE project = $1";
 
+/// Condition on `projects AS p` that nothing is left of a project.
+macro_rules! nothing_left {
+    () => {
+        "p.id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE project = p.id) \
+         AND NOT EXISTS (SELECT 1 FROM placements WHERE project = p.id) \
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE project = p.id)"
+    };
+}
+
+const NOTHING_LEFT: &str = concat!("SELECT 1 FROM projects AS p WHERE ", nothing_left!());
+
+/// Waits for callbacks that are being stored: another replica may still serve the project. Those that come later find no
+/// project.
+const END_ACCEPTING: &str = "LOCK TABLE deliveries IN SHARE MODE";
+
 /// Deletes a project of which nothing is left.
-const DELETE_PROJECT: &str = "
-    DELETE FROM projects AS p WHERE p.id = $1
-        AND NOT EXISTS (SELECT 1 FROM orders WHERE project = p.id)
-        AND NOT EXISTS (SELECT 1 FROM placements WHERE project = p.id)
-        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE project = p.id)";
+const DELETE_PROJECT: &str = concat!("DELETE FROM projects AS p WHERE ", nothing_left!());
 
 const COUNT_HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
@@ -79,10 +90,14 @@ async fn drop_some(db: &mut PgConnection, project: &Id) -> Result<Holdings, Faul
         let journal = sqlx::query(DELETE_JOURNAL).bind(project);
         removed.placements = journal.execute(&mut *db).await?.rows_affected();
     }
-    sqlx::query(DELETE_PROJECT)
-        .bind(project)
-        .execute(db)
-        .await?;
+    let empty = sqlx::query(NOTHING_LEFT).bind(project);
+    if empty.fetch_optional(&mut *db).await?.is_some() {
+        sqlx::raw_sql(END_ACCEPTING).execute(&mut *db).await?;
+        sqlx::query(DELETE_PROJECT)
+            .bind(project)
+            .execute(db)
+            .await?;
+    }
     Ok(removed)
 }
 

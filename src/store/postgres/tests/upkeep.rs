@@ -172,3 +172,29 @@ async fn a_project_is_served_while_a_replica_of_it_runs() {
         assert_eq!(fixture.store.served_by(&id("other")).await, Ok(None));
     }
 }
+
+/// Another replica may still serve a project that is dropped. A delivery without its project would never be processed,
+/// and nothing after it would be pruned.
+#[tokio::test]
+async fn a_callback_that_comes_while_its_project_is_dropped_is_not_left_alone() {
+    let Some(fixture) = opened().await else {
+        return;
+    };
+    let mut other = connect(&fixture).await;
+    let incoming = "BEGIN;
+        INSERT INTO deliveries (project, dedup_key, digest, received_at, kind, order_sinch_id, status, body)
+        SELECT id, 'e1', decode(md5(''), 'hex'), 1, 'order', 'o1', 'CREATED', '' FROM projects";
+    other.execute(incoming).await.expect("is stored");
+    let store = fixture.store.clone();
+    let dropping = tokio::spawn(async move { store.drop_some(id(PROJECT)).await });
+    testkit::until("the drop to wait or to end", async || {
+        let waits = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+            WHERE d.datname = current_database() AND NOT l.granted";
+        (dropping.is_finished() || fixture.number(waits).await == 1).then_some(())
+    })
+    .await;
+    other.execute("COMMIT").await.expect("commits");
+    let _ = dropping.await.expect("no panic");
+    let alone = "SELECT count(*) FROM deliveries WHERE project NOT IN (SELECT id FROM projects)";
+    assert_eq!(fixture.number(alone).await, 0);
+}

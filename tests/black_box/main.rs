@@ -10,6 +10,8 @@ mod clock;
 mod commands;
 mod connections;
 mod cores;
+#[cfg(feature = "postgres")]
+mod database_access;
 mod demo;
 mod disk;
 mod durability;

@@ -2,9 +2,9 @@
 
 mod machine;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -180,12 +180,18 @@ impl Server {
     /// Stops the server, and starts it again as a standby, which takes no writes.
     pub fn restart_as_standby(&self) {
         self.stop();
-        let signal = self.data().join("standby.signal");
-        fs::write(&signal, "").expect("the data folder can be written to");
-        if let Some((uid, gid)) = self.user {
-            chown(&signal, Some(uid), Some(gid)).expect("root gives its file away");
-        }
+        self.put("standby.signal", b"");
         self.start_again();
+    }
+
+    /// Writes a file into the server's data folder. It belongs to the server's user, who alone can read it.
+    pub fn put(&self, name: &str, content: &[u8]) {
+        let path = self.data().join(name);
+        fs::write(&path, content).expect("the data folder can be written to");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
+        if let Some((uid, gid)) = self.user {
+            chown(&path, Some(uid), Some(gid)).expect("root gives its file away");
+        }
     }
 
     /// Holds all of the server's processes.

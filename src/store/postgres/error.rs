@@ -1,5 +1,7 @@
 //! Errors of PostgreSQL, by what the caller does next.
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgDatabaseError;
 
 use crate::store::StoreError;
@@ -69,9 +71,19 @@ fn words(error: &sqlx::Error) -> String {
             Some(code) => format!("{} ({code})", said.message()),
             None => said.message().to_owned(),
         },
-        sqlx::Error::Io(error) => error.to_string(),
-        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        sqlx::Error::Tls(said) => format!("TLS: {said}"),
+        sqlx::Error::Io(said) if is_tls(error) => format!("TLS: {said}"),
+        sqlx::Error::Io(said) => said.to_string(),
         other => other.to_string(),
+    }
+}
+
+/// Returns `true` if an error is one of TLS. What rustls finds in a handshake comes as an error of the socket.
+pub(super) fn is_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        _ => false,
     }
 }
 
@@ -106,13 +118,13 @@ fn class_of_state(state: &str) -> Class {
         "53100" => Class::Full,
         // Out of memory, a limit of the configuration, an I/O error.
         "53200" | "53400" | "58030" => Class::Short,
-        // A password is rotated while the program runs.
-        "28P01" => Class::Reconnect,
         "0A000" | "XX001" | "XX002" => Class::Stop,
         _ => match state.get(..2) {
             // Data exceptions, violated constraints, limits of the program such as a row that is too long.
             Some("22" | "23" | "54") => Class::Refuse,
-            Some("28" | "3D" | "3F" | "42") => Class::Stop,
+            Some("3D" | "3F" | "42") => Class::Stop,
+            // Among these is 28: whom the server admits may change while the program runs. A password is rotated, a rule is
+            // mended.
             _ => Class::Reconnect,
         },
     }
@@ -149,7 +161,7 @@ mod tests {
             ("25006", Class::Reconnect),
             ("08006", Class::Reconnect),
             ("28P01", Class::Reconnect),
-            ("28000", Class::Stop),
+            ("28000", Class::Reconnect),
             ("23505", Class::Refuse),
             ("22P05", Class::Refuse),
             ("54000", Class::Refuse),

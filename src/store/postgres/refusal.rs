@@ -1,8 +1,6 @@
 //! Faults that keep a program from starting, each with the cure.
 
-use sqlx::Error::{Io, Tls};
-
-use super::error::{Class, Fault};
+use super::error::{Class, Fault, is_tls};
 
 /// What an operator is told of a fault that kept the program from starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +15,19 @@ pub(super) struct Refusal {
 pub(super) fn refusal(fault: &Fault) -> Refusal {
     let cure = match (fault.sqlstate(), fault) {
         (Some(state), _) => cure_of_state(state),
-        (None, Fault::Database(Io(_))) => {
+        (None, Fault::Database(error)) if is_tls(error) => Some(cure_of_tls(&error.to_string())),
+        (None, Fault::Database(sqlx::Error::Io(_))) => {
             Some("is the server running, and is it reached at this address?")
         }
-        (None, Fault::Database(Tls(error))) => Some(cure_of_tls(&error.to_string())),
         (None, _) => None,
     };
-    let is_password = fault.sqlstate() == Some("28P01");
-    let is_tls = matches!(fault, Fault::Database(Tls(_)));
+    let is_admitted = !fault
+        .sqlstate()
+        .is_some_and(|state| state.starts_with("28"));
+    let is_tls = matches!(fault, Fault::Database(error) if is_tls(error));
     Refusal {
         cure,
-        is_lasting: is_password || is_tls || fault.class() == Class::Stop,
+        is_lasting: !is_admitted || is_tls || fault.class() == Class::Stop,
     }
 }
 

@@ -59,6 +59,9 @@ enum Command {
     Backup(commands::backup::Backup),
     /// Put a backup in the database's place, while the service does not run.
     Restore(commands::backup::Restore),
+    /// Copy a SQLite database into the PostgreSQL database of database.url, while the service does not run.
+    #[cfg(feature = "postgres")]
+    CopyStore(commands::copy_store::Arguments),
     /// Check that the running service is ready.
     Healthcheck,
 }
@@ -139,6 +142,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Check => commands::check::run(config).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,
+        #[cfg(feature = "postgres")]
+        Command::CopyStore(arguments) => commands::copy_store::run(config, arguments).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
     }
 }

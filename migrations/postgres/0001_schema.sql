@@ -366,3 +366,12 @@ CREATE TABLE schema_compat (
     usable_from bigint NOT NULL
 );
 INSERT INTO schema_compat (id, usable_from) VALUES (1, 1);
+
+-- The copy of an installation of SQLite's into this database, if there was one. No replica starts before it has ended.
+CREATE TABLE store_copy (
+    id       int PRIMARY KEY CHECK (id = 1),
+    source   text   NOT NULL,                                  -- path of the copied file
+    state    text   NOT NULL,                                  -- another one once the file has changed
+    begun_at bigint NOT NULL,
+    ended_at bigint                                            -- NULL: it is unfinished
+);

@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::{RunError, StartError};
+#[cfg(feature = "postgres")]
+pub use self::settings::server_settings;
 pub use self::settings::{client, listener_limits, store_settings};
 use self::spawn::Running;
 pub use self::start::bind;

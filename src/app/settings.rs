@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 use super::error::StartError;
 use crate::clock;
 use crate::config::{Api, Auth, Config, Credentials, DatabasePlace, Project, Signature, Sinch};
+#[cfg(feature = "postgres")]
+use crate::config::{Database, DatabaseUrl};
 use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::operators;
@@ -40,18 +42,31 @@ pub fn store_settings(config: &Config) -> store::Settings {
             now: clock::now(),
         }),
         #[cfg(feature = "postgres")]
-        DatabasePlace::Server(url) => store::Settings::Postgres(postgres::Settings {
-            url: url.secret().clone(),
-            name: replica_name(),
-            waiting_max: database.waiting_max,
-            weaker: postgres::Weaker {
-                fsync_off: database.lossy_commits,
-                asynchronous_commit: database.lossy_commits,
-            },
-            clock: postgres::ClockSource::Database,
-            projects: fetch_rates(config),
-            now: clock::now(),
-        }),
+        DatabasePlace::Server(url) => {
+            let projects = fetch_rates(config);
+            store::Settings::Postgres(server_settings(database, url, projects))
+        }
+    }
+}
+
+/// Returns the settings with which a database on a PostgreSQL server is opened.
+#[cfg(feature = "postgres")]
+pub fn server_settings(
+    database: &Database,
+    url: &DatabaseUrl,
+    projects: Vec<(Id, Option<f64>)>,
+) -> postgres::Settings {
+    postgres::Settings {
+        url: url.secret().clone(),
+        name: replica_name(),
+        waiting_max: database.waiting_max,
+        weaker: postgres::Weaker {
+            fsync_off: database.lossy_commits,
+            asynchronous_commit: database.lossy_commits,
+        },
+        clock: postgres::ClockSource::Database,
+        projects,
+        now: clock::now(),
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod backup;
 pub mod check;
 mod command_error;
+#[cfg(feature = "postgres")]
+pub mod copy_store;
 pub mod demo;
 pub mod drop_project;
 mod file_fault;

@@ -7,6 +7,8 @@
 
 mod apply;
 mod changes;
+#[cfg(feature = "postgres")]
+pub mod copy_store;
 mod error;
 mod opening;
 #[cfg(feature = "postgres")]

@@ -19,6 +19,8 @@ const NO_PATHS: [&str; 3] = [":memory:", "file:", "sqlite:"];
 pub struct Database {
     /// Place of the data.
     pub place: DatabasePlace,
+    /// Path of the file: the place of the data, or of what `copy-store` copies to the server that is the place.
+    pub path: PathBuf,
     /// Maximum number of callbacks that wait for the disk at once.
     pub waiting_max: usize,
     /// Number of bytes of disk space that callbacks must leave free. A server's disk is not measured.
@@ -48,10 +50,11 @@ impl Database {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Database {
         let text = "The file, or the PostgreSQL server, that keeps everything.";
         reader.section("database", text, |keys| {
-            let path = read_path(keys).into();
+            let path: PathBuf = read_path(keys).into();
             let server = read_server(keys);
             Database {
-                place: server.unwrap_or(DatabasePlace::File(path)),
+                place: server.unwrap_or_else(|| DatabasePlace::File(path.clone())),
+                path,
                 waiting_max: keys
                     .doc("Maximum number of callbacks that wait for the disk. Further ones are answered 503.")
                     .whole("waiting_max", 384, 1..=1_000_000),
@@ -75,7 +78,7 @@ impl Database {
 
 fn read_path(keys: &mut Reader<'_>) -> String {
     let path = keys
-        .doc("Path of the file, on a local disk. It is not used where url is set.")
+        .doc("Path of the file, on a local disk. Where url is set, only copy-store uses it.")
         .text("path", "sinch-callbacks.db");
     if path.is_empty() {
         keys.fault(&keys.at("path"), "empty; write the path of a file");

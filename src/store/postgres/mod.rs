@@ -39,6 +39,7 @@ mod savepoint;
 mod schema;
 mod settings;
 mod summary;
+mod target;
 #[cfg(test)]
 mod tests;
 mod write_probe;
@@ -48,6 +49,7 @@ pub use clock::ClockSource;
 pub use connect::Weaker;
 pub use open::open;
 pub use settings::{OpenError, Settings};
+pub(super) use target::{Begun, Target, TargetFault};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -138,7 +140,7 @@ impl Store {
 }
 
 /// Returns a text as PostgreSQL can store it: it takes no character 0, in whose place `�` is stored.
-fn storable(text: &str) -> Cow<'_, str> {
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}").into()
     } else {

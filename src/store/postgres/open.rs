@@ -39,6 +39,7 @@ pub async fn open(
     schema::bring_up(&connector).await?;
     let failed = |fault| OpenError::of(connector.place(), &fault);
     let mut db = connector.connect_patient().await.map_err(failed)?;
+    schema::refuse_unfinished(&mut db, connector.place()).await?;
     let clock = Clock::compare(&mut db, settings.clock, started)
         .await
         .map_err(failed)?;

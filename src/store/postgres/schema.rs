@@ -10,6 +10,7 @@ use super::OpenError;
 use super::connect::Connector;
 use super::error::Fault;
 use super::refusal::OWN;
+use crate::store::StoreError;
 
 /// Key of the lock under which the schema is brought up to date: "SiCb". Nobody waits inside the server for it, since its
 /// time-outs would end the wait.
@@ -62,6 +63,9 @@ const RIGHTS: &str = "
 
 const USABLE_FROM: &str = "SELECT usable_from FROM schema_compat";
 
+/// Selects the source of an unfinished copy.
+const UNFINISHED: &str = "SELECT source FROM store_copy WHERE ended_at IS NULL";
+
 /// Returns the schema as migrations, in the order in which they were added.
 fn migrations() -> Migrator {
     let step = |version, name: &'static str, text: &'static str| {
@@ -110,25 +114,53 @@ pub(super) async fn check(db: &mut PgConnection, connector: &Connector) -> Resul
     check_usable(db, connector.place()).await?;
     let there = usable_from(db).await;
     let there = there.map_err(|fault| OpenError::of(connector.place(), &fault))?;
+    if there.is_some() {
+        refuse_unfinished(db, connector.place()).await?;
+    }
     Ok(there.is_some())
 }
 
+/// Refuses a database into which another installation is being copied.
+pub(super) async fn refuse_unfinished(
+    db: &mut PgConnection,
+    place: String,
+) -> Result<(), OpenError> {
+    let found = sqlx::query(UNFINISHED).fetch_optional(db).await;
+    let found = found.and_then(|row| row.map(|row| row.try_get(0)).transpose());
+    match found {
+        Ok(None) => Ok(()),
+        Ok(Some(from)) => Err(OpenError::Unfinished { place, from }),
+        Err(error) => Err(OpenError::of(place, &error.into())),
+    }
+}
+
 async fn lock(db: &mut PgConnection, place: String) -> Result<(), OpenError> {
-    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    match try_lock(db, LOCK, LOCK_WAIT_MAX).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(OpenError::Unusable {
+            place,
+            reason: "another program has been changing its schema for a minute".to_owned(),
+        }),
+        Err(fault) => Err(OpenError::of(place, &fault)),
+    }
+}
+
+/// Takes a lock that goes with the connection; `false` if another program holds it for longer than the given time.
+pub(super) async fn try_lock(
+    db: &mut PgConnection,
+    key: i64,
+    wait_max: Duration,
+) -> Result<bool, Fault> {
+    let deadline = Instant::now() + wait_max;
     loop {
-        let tried = sqlx::query(TRY_LOCK).bind(LOCK).fetch_one(&mut *db).await;
-        let tried = tried.and_then(|row| row.try_get(0));
-        match tried {
-            Ok(true) => return Ok(()),
-            Ok(false) if Instant::now() < deadline => sleep(LOCK_PAUSE).await,
-            Ok(false) => {
-                return Err(OpenError::Unusable {
-                    place,
-                    reason: "another program has been changing its schema for a minute".to_owned(),
-                });
-            }
-            Err(error) => return Err(OpenError::of(place, &error.into())),
+        let tried = sqlx::query(TRY_LOCK).bind(key).fetch_one(&mut *db).await?;
+        if tried.try_get(0)? {
+            return Ok(true);
         }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(LOCK_PAUSE).await;
     }
 }
 
@@ -202,15 +234,18 @@ async fn usable_from(db: &mut PgConnection) -> Result<Option<i64>, Fault> {
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Fails if this program may not work on the database any more, since a newer one has changed it.
+/// Fails if this program may not work on the database any more.
 pub(super) async fn still_usable(db: &mut PgConnection) -> Result<(), Fault> {
-    let row = sqlx::query(USABLE_FROM).fetch_optional(db).await?;
+    let row = sqlx::query(USABLE_FROM).fetch_optional(&mut *db).await?;
     let found: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
-    match found {
-        Some(found) if found <= newest_known() => Ok(()),
-        _ => {
-            let reason = "a newer version of this program has changed its schema: update this one";
-            Err(crate::store::StoreError::Broken(reason.to_owned()).into())
-        }
+    if found.is_none_or(|found| found > newest_known()) {
+        let reason = "a newer version of this program has changed its schema: update this one";
+        return Err(StoreError::Broken(reason.to_owned()).into());
     }
+    // The copy may have begun at the moment of this replica's start.
+    if sqlx::query(UNFINISHED).fetch_optional(db).await?.is_some() {
+        let reason = "another installation is being copied into it";
+        return Err(StoreError::Broken(reason.to_owned()).into());
+    }
+    Ok(())
 }

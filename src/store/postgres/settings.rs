@@ -64,6 +64,16 @@ pub enum OpenError {
         /// What the server said, and the cure.
         reason: String,
     },
+    /// Another installation is being copied into the database.
+    #[error(
+        "{place} holds an unfinished copy of {from}: run copy-store again until it says that all is copied, or give the address of an empty database"
+    )]
+    Unfinished {
+        /// Place of the database.
+        place: String,
+        /// Path of the file that is being copied.
+        from: String,
+    },
     /// The server promises less than this program needs.
     #[error("cannot use {place}: {reason}")]
     Unfit {

@@ -17,11 +17,14 @@ pub(in crate::store) fn dedup_key(delivery: &NewDelivery) -> String {
 
 /// Returns the text that stands for a body in a key: its digest.
 pub(in crate::store) fn fingerprint(body: &[u8]) -> String {
-    digest(body)
-        .iter()
-        .fold("sha256:".to_owned(), |text, byte| {
-            format!("{text}{byte:02x}")
-        })
+    fingerprint_of(&digest(body))
+}
+
+/// Returns the text that stands for the body with the given digest in a key.
+pub(in crate::store) fn fingerprint_of(digest: &[u8]) -> String {
+    digest.iter().fold("sha256:".to_owned(), |text, byte| {
+        format!("{text}{byte:02x}")
+    })
 }
 
 /// Returns the digest that stands for a delivery's body: the first half of its SHA-256.

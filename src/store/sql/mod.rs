@@ -3,6 +3,8 @@
 //! No statement is executed here. A backend reads its rows by [`Columns`], so that one function reads those of each.
 
 pub(super) mod alerts;
+#[cfg(feature = "postgres")]
+pub(super) mod cells;
 pub(super) mod codes;
 mod columns;
 pub(super) mod cursor;

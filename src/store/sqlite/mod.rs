@@ -41,6 +41,8 @@ mod row_fault;
 mod rows;
 mod savepoint;
 mod schema;
+#[cfg(feature = "postgres")]
+mod source;
 mod space;
 mod summary;
 #[cfg(test)]
@@ -57,6 +59,8 @@ pub use integrity::Copied;
 pub use location::exposed;
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub use restore::restore;
+#[cfg(feature = "postgres")]
+pub(super) use source::Source;
 
 use std::path::PathBuf;
 use std::sync::Arc;

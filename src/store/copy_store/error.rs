@@ -88,11 +88,10 @@ impl CopyStoreError {
 
     /// Returns `true` if the address of the database is at fault.
     pub fn is_of_address(&self) -> bool {
-        let error = match self {
-            CopyStoreError::Target(error) => error,
-            _ => return false,
-        };
-        matches!(error, postgres::OpenError::Address { .. })
+        matches!(
+            self,
+            CopyStoreError::Target(postgres::OpenError::Address { .. })
+        )
     }
 
     pub(super) fn lost(place: &str, fault: TargetFault) -> CopyStoreError {

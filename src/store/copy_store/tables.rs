@@ -14,7 +14,7 @@ pub(super) struct Table {
     /// from which some are derived.
     pub select: &'static str,
     pub derive: Derive,
-    /// Number of ids that the source has used, where that may be more than are left; a statement without parameters.
+    /// Statement that selects the largest id that the source has ever used, where more are used than are left.
     pub used_ids: Option<&'static str>,
 }
 
@@ -238,8 +238,8 @@ pub(super) const TABLES: [Table; 15] = [
     // nobody was there, and fetches the open orders again, since callbacks may have been missed.
     Table {
         name: "replicas",
-        columns: "id, name, started_at, seen_at, stopped_at",
-        select: "SELECT 0, 'before the copy', write_probed_at, write_probed_at, write_probed_at FROM service \
+        columns: "id, name, projects, started_at, seen_at, stopped_at",
+        select: "SELECT 0, 'before the copy', '{}', write_probed_at, write_probed_at, write_probed_at FROM service \
                  WHERE 0 > ?1 LIMIT ?2",
         derive: derive::nothing,
         used_ids: None,

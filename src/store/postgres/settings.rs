@@ -123,6 +123,7 @@ impl OpenError {
             OpenError::Address { .. } | OpenError::Refused { .. } => true,
             OpenError::Newer { .. }
             | OpenError::Foreign { .. }
+            | OpenError::Unfinished { .. }
             | OpenError::Unfit { .. }
             | OpenError::Unusable { .. } => false,
         }

@@ -10,7 +10,7 @@ use super::error::{Class, Fault};
 use super::{OpenError, Settings, schema};
 use crate::store::sql::cells::{Cell, Cells};
 
-/// Key of the lock that a copy holds while it runs: "SiCc".
+/// Key of the lock that a copy holds while it runs: `SiCc`.
 const LOCK: i64 = 0x5369_4363;
 
 /// Maximum time for which a copy waits for another one: the server may not have noticed yet that it was killed.
@@ -121,7 +121,7 @@ impl Target {
         tables: &[&str],
     ) -> Result<Begun, TargetFault> {
         bounded(async {
-            let mut work = self.db.begin().await?;
+            let mut work = self.db.begin_with("BEGIN").await?;
             let found = sqlx::query(COPY).fetch_optional(&mut *work).await?;
             let begun = match found {
                 Some(row) if row.try_get("has_ended")? => {
@@ -131,22 +131,8 @@ impl Target {
                     ))
                 }
                 Some(row) if row.try_get::<&str, _>("state")? == state => Begun::GoesOn,
-                Some(_) => {
-                    let all = tables.join(", ");
-                    execute(&mut work, format!("TRUNCATE {all}")).await?;
-                    note(&mut work, BEGIN_ANEW, source, state).await?;
-                    Begun::Anew
-                }
-                None => match first_in_use(&mut work, tables).await? {
-                    Some(table) => Begun::InUse(format!(
-                        "it is in use, since its table {table} has rows: create an empty database"
-                    )),
-                    None => {
-                        execute(&mut work, "DELETE FROM service".to_owned()).await?;
-                        note(&mut work, INSERT_COPY, source, state).await?;
-                        Begun::New
-                    }
-                },
+                Some(_) => begin_anew(&mut work, source, state, tables).await?,
+                None => begin_new(&mut work, source, state, tables).await?,
             };
             work.commit().await?;
             Ok(begun)
@@ -212,7 +198,7 @@ impl Target {
     /// Ends the copy: replicas may start. New rows of each given table get ids beyond the given one.
     pub(in crate::store) async fn end(&mut self, ids: &[(&str, i64)]) -> Result<(), TargetFault> {
         bounded(async {
-            let mut work = self.db.begin().await?;
+            let mut work = self.db.begin_with("BEGIN").await?;
             for (table, used) in ids {
                 let set = sqlx::query(SET_NEXT_ID).bind(*table).bind(*used);
                 set.execute(&mut *work).await?;
@@ -237,6 +223,36 @@ async fn note(
 ) -> sqlx::Result<()> {
     let noted = sqlx::query(sql).bind(source).bind(state).execute(db);
     noted.await.map(drop)
+}
+
+/// Removes what an earlier run has copied, and notes that a copy has begun.
+async fn begin_anew(
+    db: &mut PgConnection,
+    source: &str,
+    state: &str,
+    tables: &[&str],
+) -> sqlx::Result<Begun> {
+    let all = tables.join(", ");
+    execute(db, format!("TRUNCATE {all}")).await?;
+    note(db, BEGIN_ANEW, source, state).await?;
+    Ok(Begun::Anew)
+}
+
+/// Notes that a copy has begun, if nothing is there.
+async fn begin_new(
+    db: &mut PgConnection,
+    source: &str,
+    state: &str,
+    tables: &[&str],
+) -> sqlx::Result<Begun> {
+    if let Some(table) = first_in_use(db, tables).await? {
+        return Ok(Begun::InUse(format!(
+            "it is in use, since its table {table} has rows: create an empty database"
+        )));
+    }
+    execute(db, "DELETE FROM service".to_owned()).await?;
+    note(db, INSERT_COPY, source, state).await?;
+    Ok(Begun::New)
 }
 
 /// Returns the first of the tables that has rows; that of the progress always has one.
@@ -271,6 +287,11 @@ fn cell(row: &PgRow, column: usize) -> sqlx::Result<Cell> {
         "INT8" => Cell::Int(row.try_get(column)?),
         "BYTEA" => Cell::Bytes(row.try_get(column)?),
         "TEXT" => Cell::Text(row.try_get(column)?),
+        // Ids, which need no quotes.
+        "TEXT[]" => Cell::Text(format!(
+            "{{{}}}",
+            row.try_get::<Vec<String>, _>(column)?.join(",")
+        )),
         _ => Cell::Odd(format!("a value of the type {kind}")),
     })
 }

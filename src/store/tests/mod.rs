@@ -31,8 +31,10 @@ use number_order::{
     AlertKind, Answer, Backoff, Endpoint, Failure, Id, Limits, NoAnswer, OrderKey, Policy,
     Snapshot, State, Status, Time,
 };
-use place::ONE_PROJECT;
+pub(in crate::store) use place::ONE_PROJECT;
 pub(in crate::store) use place::Place;
+#[cfg(feature = "postgres")]
+pub(in crate::store) use place::shared_server;
 
 /// A backend of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

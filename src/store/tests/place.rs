@@ -115,7 +115,7 @@ impl Place {
         }
     }
 
-    pub(super) fn settings(&self, projects: Projects) -> Settings {
+    pub(in crate::store) fn settings(&self, projects: Projects) -> Settings {
         let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
         let projects = projects.collect();
         match self {
@@ -154,7 +154,7 @@ impl Place {
     }
 
     /// Runs statements that the store itself never makes.
-    pub(super) async fn edit(&self, sql: &str) {
+    pub(in crate::store) async fn edit(&self, sql: &str) {
         match self {
             Place::Folder(_) => {
                 let sql = sqlx::AssertSqlSafe(sql.to_owned());
@@ -167,7 +167,7 @@ impl Place {
     }
 
     /// Returns the number that a statement selects.
-    pub(super) async fn number(&self, sql: &str) -> i64 {
+    pub(in crate::store) async fn number(&self, sql: &str) -> i64 {
         match self {
             Place::Folder(_) => {
                 let sql = sqlx::AssertSqlSafe(sql.to_owned());
@@ -186,7 +186,7 @@ impl Place {
     }
 
     /// Returns the texts that a statement selects. It makes JSON of several values by SQLite's `json_array`.
-    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
+    pub(in crate::store) async fn texts(&self, sql: &str) -> Vec<String> {
         match self {
             Place::Folder(_) => {
                 let sql = sqlx::AssertSqlSafe(sql.to_owned());
@@ -215,7 +215,7 @@ impl Place {
 }
 
 /// The project that a new store has.
-pub(super) const ONE_PROJECT: Projects<'static> = &[(PROJECT, Some(5.0))];
+pub(in crate::store) const ONE_PROJECT: Projects<'static> = &[(PROJECT, Some(5.0))];
 
 /// Drops every check of PostgreSQL's schema.
 pub(super) const DROP_CHECKS: &str = "

@@ -47,7 +47,7 @@ pub(crate) fn folder() -> TempDir {
 }
 
 /// Files below a folder that this process has open, one for each descriptor.
-pub(super) fn open_files(folder: &Path) -> Vec<PathBuf> {
+pub(in crate::store) fn open_files(folder: &Path) -> Vec<PathBuf> {
     let open = std::fs::read_dir("/proc/self/fd").expect("the system says");
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
     let mut files: Vec<PathBuf> = open.filter(|path| path.starts_with(folder)).collect();

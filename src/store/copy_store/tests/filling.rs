@@ -1,0 +1,180 @@
+//! An installation with something of everything.
+
+use super::*;
+use number_order::{
+    Answer, CallbackKey, Failure, Limits, NotUnderstood, OrderDetails, OrderNumber, OtherEvent,
+    Snapshot, State, Status, StepKind, StepOutcome,
+};
+use std::time::Duration;
+
+/// Number of orders.
+const ORDERS: i64 = 16;
+
+fn about_number(event: &str, resource: &str, secs: i64) -> NewDelivery {
+    let content = OtherEvent {
+        resource_type: "ACTIVE\0NUMBER".to_owned(),
+        resource: Some(resource.to_owned()),
+        event_type: None,
+        status: Some("SUCCEEDED".to_owned()),
+        failure_code: None,
+    };
+    NewDelivery {
+        subject: DeliveryContent::Other(content),
+        ..delivery(event, "-", State::Blocked, secs)
+    }
+}
+
+fn not_understood(event: &str, secs: i64) -> NewDelivery {
+    NewDelivery {
+        event_id: None,
+        subject: DeliveryContent::NotUnderstood(NotUnderstood::BodyNotAnObject),
+        ..delivery(event, "-", State::Blocked, secs)
+    }
+}
+
+fn shown(state: State, number: &str) -> Answer {
+    let number = OrderNumber {
+        phone_number: number.to_owned(),
+        setup_price: None,
+        monthly_price: None,
+        payment_interval_months: None,
+        capabilities: vec!["S\0MS".to_owned()],
+    };
+    Answer::Found(Snapshot {
+        state: Status::Known(state),
+        updated_at: at(40),
+        expires_at: Some(at(9000)),
+        unreadable_expiry: None,
+        details: Some(Box::new(OrderDetails {
+            region: Some("A\0U".to_owned()),
+            numbers: vec![number],
+            ..OrderDetails::default()
+        })),
+        sent_at: None,
+    })
+}
+
+/// Makes a store on SQLite that has something in every table, stops it, and returns its place.
+pub(super) async fn filled() -> Place {
+    let fixture = Fixture::on(Backend::Sqlite).await;
+    receive(&fixture, "e", 10).await;
+    fixture.process(20).await;
+    fetch(&fixture).await;
+    place_order(&fixture).await;
+    let limits = Limits {
+        expiring: vec![Duration::from_secs(9_000)],
+        review: Duration::from_secs(1),
+        blocked: Duration::from_secs(1),
+    };
+    let [fired, _] = fixture.record_alerts(&limits, 60).await;
+    assert!(!fired.is_empty(), "alerts fire");
+    let pruned = fixture.prune(at(115)).await;
+    assert!(pruned.bodies > 0, "bodies are emptied: {pruned:?}");
+    receive(&fixture, "late", 100).await;
+    // One that could not be read, and was parked without an order's row.
+    let parked = "UPDATE deliveries SET phase = 'parked', order_id = NULL, processed_at = NULL, \
+                  decision = 'delivery-unreadable', decision_fields = '{\"fault\":\"spoilt\"}' WHERE id = 1";
+    fixture.edit(parked).await;
+    fixture.store.probe_write(at(4990)).await.expect("writes");
+    stopped(fixture).await
+}
+
+/// Receives callbacks: of orders and others, some twice, some with two bodies.
+async fn receive(fixture: &Fixture, name: &str, secs: i64) {
+    for n in 0..ORDERS {
+        let state = if n % 2 == 0 {
+            State::Created
+        } else {
+            State::Blocked
+        };
+        let event = format!("{name}{n}");
+        let mut one = delivery(&event, &format!("o{n}"), state, secs);
+        one.callback_key = (n == 1).then(|| CallbackKey::new(KEY).expect("a key"));
+        fixture.accept(one.clone()).await;
+        if n % 3 == 0 {
+            assert_eq!(fixture.accept(one.clone()).await, Accepted::Duplicate);
+        }
+        if n % 4 == 0 {
+            one.body = format!("{event} otherwise").into();
+            assert_eq!(fixture.accept(one).await, Accepted::Conflict);
+        }
+    }
+    let mut odd = delivery(&format!("{name}\0odd"), "o1", State::Created, secs);
+    odd.subject = DeliveryContent::Order {
+        order: id("o1"),
+        status: Status::Unknown("NEW\0WORD\t\\N\r\n".to_owned()),
+        said_at: None,
+    };
+    let others = [
+        odd,
+        about_number(&format!("{name} number"), "+61400000003", secs),
+        about_number(&format!("{name} order"), "hosting-1", secs),
+        not_understood(&format!("{name} nonsense"), secs),
+    ];
+    for other in others {
+        assert_eq!(fixture.accept(other).await, Accepted::New);
+    }
+}
+
+/// Fetches the orders, all but those that stay leased.
+async fn fetch(fixture: &Fixture) {
+    let claims = fixture.claim_some(100, ClaimOrder::Oldest, 50).await;
+    assert!(claims.len() > 8, "{} orders are due", claims.len());
+    for (n, claim) in claims.iter().enumerate().skip(2) {
+        let number = format!("+6140000000{n}");
+        let answer = match n % 5 {
+            0 => shows(State::InReview, 30),
+            1 => Ok(shown(State::Completed, &number)),
+            2 => Ok(shown(State::Blocked, &number)),
+            3 => Ok(Answer::NotFound),
+            _ => Err(Failure {
+                reason: not_now(503),
+                wait_min: Duration::ZERO,
+            }),
+        };
+        fixture.record(claim, answer, 52).await;
+    }
+}
+
+const KEY: &str = "aaaaaaaaaaaaaaaaaaaaaaaaa1";
+
+async fn place_order(fixture: &Fixture) {
+    let new = NewPlacement {
+        project: id(PROJECT),
+        reference: "form-1".to_owned(),
+        ordered: Ordered {
+            region: "AU".to_owned(),
+            number_type: "MOBILE".to_owned(),
+            number: Some("+61400000001".to_owned()),
+            quantity: None,
+        },
+        now: at(54),
+    };
+    fixture
+        .store
+        .begin_placement(new)
+        .await
+        .expect("is recorded");
+    let step = NewStep {
+        project: id(PROJECT),
+        reference: "form-1".to_owned(),
+        kind: StepKind::Create,
+        available_before: Some(true),
+        callback_key: CallbackKey::new(KEY),
+        second_order_risked: false,
+        now: at(55),
+    };
+    let begun = fixture.store.begin_step(step).await.expect("is recorded");
+    let StepBegun::Begun(step) = begun else {
+        panic!("{begun:?}");
+    };
+    let update = StepUpdate {
+        project: id(PROJECT),
+        reference: "form-1".to_owned(),
+        step,
+        outcome: StepOutcome::Succeeded,
+        order: Some(id("o1")),
+        now: at(56),
+    };
+    fixture.store.end_step(update).await.expect("is recorded");
+}

@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 17] = [
     "projects",
     "orders",
     "order_details",
@@ -42,6 +42,7 @@ pub(super) const TABLES: [&str; 16] = [
     "service",
     "replicas",
     "schema_compat",
+    "store_copy",
 ];
 
 /// Tells if the schema is there, or else any table that would be in its way.

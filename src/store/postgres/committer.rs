@@ -10,10 +10,10 @@ use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::Connector;
+use super::connect::{Connector, OPERATION_MAX};
 use super::error::{Class, Fault};
 use super::inbox::{self, BATCH_MAX, Incoming};
-use super::lane::{OPERATION_MAX, RETRY_PAUSE};
+use super::lane::RETRY_PAUSE;
 use crate::redact::Throttle;
 use crate::store::{Accepted, StoreError};
 

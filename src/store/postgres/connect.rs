@@ -10,8 +10,10 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::timeout;
 
 use super::error::Fault;
-use super::lane::OPERATION_MAX;
 use super::{OpenError, Settings};
+
+/// Maximum time for which any operation waits, whatever for.
+pub(super) const OPERATION_MAX: Duration = Duration::from_secs(5);
 
 /// Maximum time for which a connection is being made.
 const CONNECT_MAX: Duration = Duration::from_secs(2);

@@ -11,12 +11,9 @@ use sqlx::PgConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connect::Connector;
+use super::connect::{Connector, OPERATION_MAX};
 use super::error::{Class, Fault};
 use crate::store::StoreError;
-
-/// Maximum time for which any operation waits, whatever for.
-pub(super) const OPERATION_MAX: Duration = Duration::from_secs(5);
 
 /// Pause before what another transaction was in the way of is tried again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(20);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{print_error, print_line};
-use super::{CONFIG, FAILURE, HELD, file, misconfigured, stop_or_report};
+use super::{FAILURE, HELD, file, misconfigured, stop_or_report};
 use crate::config::{Database, DatabasePlace};
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 
@@ -65,7 +65,7 @@ fn prepare_copy(config: Option<&Path>) -> Result<(PathBuf, CancellationToken), E
             print_error(format_args!(
                 "the database is {url}: copy it with the server's own tools, such as pg_dump and pg_restore"
             ));
-            Err(ExitCode::from(CONFIG))
+            Err(ExitCode::from(super::CONFIG))
         }
     }
 }

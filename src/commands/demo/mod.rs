@@ -55,6 +55,10 @@ pub struct Arguments {
 
 impl Arguments {
     /// Returns the place of the demo's database: unless a server is named, a file in the given folder.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_self, reason = "no server can be named")
+    )]
     fn database(&self, folder: &Path) -> Result<DatabasePlace, DemoError> {
         #[cfg(feature = "postgres")]
         if let Some(url) = &self.postgres {

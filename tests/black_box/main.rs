@@ -54,6 +54,7 @@ mod retention;
 mod secrecy;
 mod snapshots;
 mod start;
+#[cfg(feature = "postgres")]
 mod store_copies;
 mod unallowed_sources;
 mod waiting;

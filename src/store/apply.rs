@@ -1,13 +1,17 @@
 //! Rules applied to what the store has read: pure functions, each of which returns one commit as a value.
 //!
-//! A backend reads and locks the rows, calls one of the functions, and writes the [`Changes`] in the same transaction.
+//! A backend reads and locks the rows, calls one of the functions, and writes what it returns, such as [`Changes`], in the
+//! same transaction.
 
 use std::collections::HashMap;
 
-use super::changes::{Changes, Decided, NewDetails, NewFetch, NewTransition, StoredOrder};
-use super::{FetchResult, ProcessRequest, Processed, Recorded};
+use super::changes::{
+    Changes, Decided, NewDetails, NewFetch, NewTransition, StoredNumber, StoredOrder,
+};
+use super::{FetchResult, NumberChange, NumberFetchResult, ProcessRequest, Processed, Recorded};
 use number_order::{
-    Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, Order, State, Time, Transition,
+    Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, NumberFetch, Order, OrderedLink,
+    State, Time, Transition,
 };
 
 /// A delivery that waits to be processed.
@@ -162,6 +166,30 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
         anomaly,
         parked,
     }
+}
+
+/// Applies the result of a number's fetch to the number as it is by now. `ordered`: the links that were ordered for it.
+/// Returns what is to be written, and the change.
+pub(super) fn record_number(
+    mut stored: StoredNumber,
+    ordered: &[OrderedLink],
+    result: &NumberFetchResult,
+) -> (StoredNumber, NumberChange) {
+    let fetch = NumberFetch {
+        sent_at: result.sent_at,
+        result: result.result.as_ref().map(Option::as_deref),
+        now: result.now,
+        jitter: result.jitter,
+    };
+    let (policy, backoff) = (&result.policy, &result.backoff);
+    let after = stored.following.fetched(&fetch, ordered, policy, backoff);
+    let change = NumberChange {
+        key: stored.key.clone(),
+        before: stored.following,
+        after: after.clone(),
+    };
+    stored.following = after;
+    (stored, change)
 }
 
 /// Makes the record of a change that a fetch brought. With the order as it was `before`, it says how long after Sinch

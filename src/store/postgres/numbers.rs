@@ -12,16 +12,16 @@ use super::pending::Head;
 use super::rate;
 use super::savepoint::{begin_savepoint, end_savepoint};
 use super::{Store, details};
+use crate::store::apply;
 use crate::store::changes::StoredNumber;
 use crate::store::sql::due::DueNumber as Due;
 use crate::store::sql::json;
 use crate::store::sql::numbers::{Written, at_fault, number_columns, unwritable};
 use crate::store::sql::unreadable::{self, JsonRow, Read, UnreadableRow};
 use crate::store::{
-    DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, ProcessRequest, Rate,
-    StoreError,
+    DueNumber, NextNumber, NumberFetchResult, NumberRecorded, ProcessRequest, Rate, StoreError,
 };
-use number_order::{Id, NumberFetch, OrderKey, Time};
+use number_order::{Id, OrderKey, Time};
 
 /// Begins to follow those numbers of completed orders that are not followed yet. A number that cannot stand in a
 /// request is not followed. The statement does what `Following::begin` does, without reading the rows.
@@ -302,7 +302,7 @@ async fn record(
         mut rows,
         mut unreadable,
     } = unreadable::each::<StoredNumber>(&found)?;
-    let Some(mut stored) = rows.pop() else {
+    let Some(stored) = rows.pop() else {
         return Ok(unreadable.pop().map_or(Ok(NumberRecorded::Gone), Err));
     };
     sqlx::query(RELEASE)
@@ -313,23 +313,9 @@ async fn record(
         Ok(details) => details.ordered_links(),
         Err(fault) => return Ok(Err(at_fault(&stored, fault))),
     };
-    let fetch = NumberFetch {
-        sent_at: result.sent_at,
-        result: result.result.as_ref().map(Option::as_deref),
-        now: result.now,
-        jitter: result.jitter,
-    };
-    let after = stored
-        .following
-        .fetched(&fetch, &ordered, &result.policy, &result.backoff);
-    let before = std::mem::replace(&mut stored.following, after);
-    if let Err(fault) = write(db, std::slice::from_ref(&stored)).await? {
-        return Ok(Err(at_fault(&stored, unwritable(&fault))));
+    let (after, change) = apply::record_number(stored, &ordered, result);
+    if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
+        return Ok(Err(at_fault(&after, unwritable(&fault))));
     }
-    let change = NumberChange {
-        key: stored.key,
-        before,
-        after: stored.following,
-    };
     Ok(Ok(NumberRecorded::Done(change.into())))
 }

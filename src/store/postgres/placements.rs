@@ -12,12 +12,12 @@ use super::savepoint::{begin_savepoint, end_savepoint};
 use super::{Store, fetches};
 use crate::store::sql::codes::Code;
 use crate::store::sql::placements::{
-    Beginning, PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row,
-    step_of, step_of_row, unreadable_row,
+    Beginning, STEPS, bad_row, found_for, may_begin_step, placement_with_steps, step_of,
+    unreadable_row,
 };
 use crate::store::sql::unreadable::UnreadableRow;
 use crate::store::{
-    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow, StepUpdate,
+    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
     StoreError,
 };
 use number_order::{CallbackKey, Id, StepRefusal, may_end};
@@ -264,12 +264,5 @@ async fn read_placement(
     let Some(row) = found else { return Ok(None) };
     let id: i64 = row.try_get("id")?;
     let steps = sqlx::query(SELECT_STEPS).bind(id).fetch_all(db).await?;
-    let steps = steps.iter().map(|row| {
-        let step: i64 = row.try_get("id")?;
-        step_of_row(row).map_err(|fault| named(STEPS, step, fault))
-    });
-    let steps = steps.collect::<sqlx::Result<Vec<StepRow>>>()?;
-    let placement = placement_of_row(&row, steps);
-    let placement = placement.map_err(|fault| named(PLACEMENTS, id, fault))?;
-    Ok(Some((id, placement)))
+    Ok(Some(placement_with_steps(&row, &steps)?))
 }

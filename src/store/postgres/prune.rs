@@ -15,18 +15,9 @@ use super::Store;
 use super::error::Fault;
 use super::forget::remove_orders;
 use super::lane::bounded;
+use crate::store::sql::retention::{closed_orders, last_due, room, room_for_orders};
 use crate::store::{Pruned, RetentionPeriods, StoreError};
 use number_order::Time;
-
-/// Maximum number of rows that one transaction removes or empties. An order with more rows has a transaction of its own.
-const ROWS_MAX: usize = 256;
-
-/// Maximum number of bytes of bodies that one transaction removes or empties. A longer body has a transaction of its
-/// own.
-const BYTES_MAX: i64 = 1 << 20;
-
-/// Maximum number of closed orders that one transaction examines: few have less than three rows.
-const ORDERS_MAX: usize = 64;
 
 /// Reads the progress of retention, and keeps other replicas from pruning until the transaction ends. Deliveries from the
 /// first that waits on are not touched.
@@ -190,7 +181,9 @@ async fn prune(
     prune_parked(db, &progress, periods.parked, now, &mut pruned).await?;
     empty_bodies(db, &progress, periods.bodies, now, &mut pruned).await?;
     prune_fetches(db, &progress, periods.deliveries, now, &mut pruned).await?;
-    let closed = closed(db, periods.orders, now, &mut pruned.taken).await?;
+    let limit = room_for_orders(pruned.taken);
+    let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
+    let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;
     if !closed.is_empty() {
         pruned.orders = remove_orders(db, &closed).await?;
     }
@@ -208,7 +201,7 @@ async fn prune_deliveries(
     pruned: &mut Pruned,
 ) -> Result<(), Fault> {
     let found = beyond(db, progress.deliveries, progress.waiting, pruned.taken).await?;
-    if let Some(last) = last_due_row(&found, span, now, &mut pruned.taken)? {
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
         let removed = sqlx::query(REMOVE).bind(progress.deliveries).bind(last);
         pruned.deliveries = count(&removed.fetch_one(&mut *db).await?)?;
         set(db, SET_DELIVERIES_PRUNED_THROUGH, last).await?;
@@ -228,7 +221,7 @@ async fn prune_parked(
         .bind(room(pruned.taken))
         .fetch_all(&mut *db)
         .await?;
-    if let Some(last) = last_due_row(&found, span, now, &mut pruned.taken)? {
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
         let removed = sqlx::query(REMOVE_PARKED).bind(last);
         pruned.parked = count(&removed.fetch_one(db).await?)?;
     }
@@ -244,7 +237,7 @@ async fn empty_bodies(
     pruned: &mut Pruned,
 ) -> Result<(), Fault> {
     let found = beyond(db, progress.bodies, progress.waiting, pruned.taken).await?;
-    if let Some(last) = last_due_row(&found, span, now, &mut pruned.taken)? {
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
         let emptied = sqlx::query(EMPTY).bind(progress.bodies).bind(last);
         pruned.bodies = emptied.execute(&mut *db).await?.rows_affected();
         set(db, SET_BODIES_EMPTIED_THROUGH, last).await?;
@@ -264,7 +257,7 @@ async fn prune_fetches(
         .bind(room(pruned.taken))
         .fetch_all(&mut *db)
         .await?;
-    if let Some(last) = last_due_row(&found, span, now, &mut pruned.taken)? {
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
         let removed = sqlx::query(REMOVE_FETCHES)
             .bind(progress.fetches)
             .bind(last);
@@ -272,11 +265,6 @@ async fn prune_fetches(
         set(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
     }
     Ok(())
-}
-
-/// Returns the number of rows that a step which has taken some has room for.
-fn room(taken: usize) -> i64 {
-    ROWS_MAX.saturating_sub(taken) as i64
 }
 
 /// Reads the deliveries between two ids, as many as the step has room for.
@@ -290,28 +278,6 @@ async fn beyond(
     Ok(found.bind(room(taken)).fetch_all(db).await?)
 }
 
-/// Returns the id of the last row that has been kept for its period, among the rows that one step has room for.
-fn last_due_row(
-    found: &[PgRow],
-    span: Duration,
-    now: Time,
-    taken: &mut usize,
-) -> sqlx::Result<Option<i64>> {
-    let (mut last, mut total) = (None, 0);
-    for row in found {
-        let since_at = Time(row.try_get("since_at")?);
-        let bytes: i64 = row.try_get("bytes")?;
-        let is_young = now.since(since_at) < span;
-        if is_young || (last.is_some() && total + bytes > BYTES_MAX) {
-            break;
-        }
-        total += bytes;
-        last = Some(row.try_get("id")?);
-        *taken += 1;
-    }
-    Ok(last)
-}
-
 async fn set(db: &mut PgConnection, sql: &'static str, last: i64) -> Result<(), Fault> {
     sqlx::query(sql).bind(last).execute(db).await?;
     Ok(())
@@ -319,34 +285,4 @@ async fn set(db: &mut PgConnection, sql: &'static str, last: i64) -> Result<(), 
 
 fn count(row: &PgRow) -> sqlx::Result<u64> {
     Ok(row.try_get::<i64, _>(0)?.cast_unsigned())
-}
-
-/// Returns the orders that have been closed for their period, among those that one step has room for.
-async fn closed(
-    db: &mut PgConnection,
-    span: Duration,
-    now: Time,
-    taken: &mut usize,
-) -> Result<Vec<i64>, Fault> {
-    let room = ROWS_MAX.saturating_sub(*taken);
-    let limit = room.min(ORDERS_MAX) as i64;
-    let found = sqlx::query(CLOSED).bind(limit).fetch_all(db).await?;
-    let (mut orders, mut total) = (Vec::new(), 0);
-    for row in &found {
-        let closed_at = Time(row.try_get("closed_at")?);
-        let size: i64 = row.try_get("size")?;
-        let is_young = now.since(closed_at) < span;
-        // The order's deliveries are due, too, and held up. The order waits for them, since they refer to it.
-        let is_held_up: bool = row.try_get("is_held_up")?;
-        if is_held_up {
-            continue;
-        }
-        total += size as usize;
-        if is_young || (!orders.is_empty() && total > room) {
-            break;
-        }
-        orders.push(row.try_get("id")?);
-        *taken += size as usize;
-    }
-    Ok(orders)
 }

@@ -7,7 +7,7 @@ use crate::store::{
 };
 use number_order::{CallbackKey, Id, Standing, Step, StepOutcome, StepRefusal, Time, may_begin};
 
-pub(in crate::store) const PLACEMENTS: &str = "placements";
+const PLACEMENTS: &str = "placements";
 pub(in crate::store) const STEPS: &str = "placement_steps";
 
 /// Returns what the journal has under the reference of a placement that is to begin.
@@ -22,6 +22,22 @@ pub(in crate::store) fn found_for(
         Some(row) if row.ordered.can_stand_for(ordered) => PlacementFound::Known(row),
         Some(row) => PlacementFound::OfOther(row),
     }
+}
+
+/// Returns a placement with its steps, and the id of its row.
+pub(in crate::store) fn placement_with_steps<R: Columns>(
+    row: &R,
+    steps: &[R],
+) -> sqlx::Result<(i64, PlacementRow)> {
+    let id = row.int("id")?;
+    let steps = steps.iter().map(|row| {
+        let step = row.int("id")?;
+        step_of_row(row).map_err(|fault| named(STEPS, step, fault))
+    });
+    let steps = steps.collect::<sqlx::Result<Vec<StepRow>>>()?;
+    let placement = placement_of_row(row, steps);
+    let placement = placement.map_err(|fault| named(PLACEMENTS, id, fault))?;
+    Ok((id, placement))
 }
 
 /// Beginning of a step that may begin.
@@ -87,7 +103,7 @@ pub(in crate::store) fn bad_row(table: &'static str, row: i64, reason: String) -
 }
 
 /// Names the row in an error about one of its columns.
-pub(in crate::store) fn named(table: &'static str, row: i64, fault: sqlx::Error) -> sqlx::Error {
+fn named(table: &'static str, row: i64, fault: sqlx::Error) -> sqlx::Error {
     match fault {
         sqlx::Error::ColumnDecode { index, source } => {
             let reason = format!("{}: {source}", index.trim_matches('"'));
@@ -105,10 +121,7 @@ fn fault(column: &str) -> sqlx::Error {
 }
 
 /// Reads a placement that has the given steps.
-pub(in crate::store) fn placement_of_row(
-    row: &impl Columns,
-    steps: Vec<StepRow>,
-) -> sqlx::Result<PlacementRow> {
+fn placement_of_row(row: &impl Columns, steps: Vec<StepRow>) -> sqlx::Result<PlacementRow> {
     let quantity = row.int_if_any("quantity")?;
     let quantity = quantity.map(|n| u32::try_from(n).map_err(|_| fault("quantity")));
     let judged: Vec<Step> = steps.iter().map(StepRow::step).collect();
@@ -128,7 +141,7 @@ pub(in crate::store) fn placement_of_row(
 }
 
 /// Reads a step of a placement.
-pub(in crate::store) fn step_of_row(row: &impl Columns) -> sqlx::Result<StepRow> {
+fn step_of_row(row: &impl Columns) -> sqlx::Result<StepRow> {
     let outcome = row.text_if_any("outcome")?;
     let order = row.text_if_any("order_sinch_id")?;
     let outcome = outcome.map(|code| StepOutcome::from_code(code).ok_or_else(|| fault("outcome")));

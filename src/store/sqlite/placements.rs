@@ -9,11 +9,11 @@ use super::savepoint::refused;
 use super::{Store, StoreError, fetches};
 use crate::store::sql::codes::Code;
 use crate::store::sql::placements::{
-    Beginning, PLACEMENTS, STEPS, bad_row, found_for, may_begin_step, named, placement_of_row,
-    step_of, step_of_row, unreadable_row, watch_created,
+    Beginning, STEPS, bad_row, found_for, may_begin_step, placement_with_steps, step_of,
+    unreadable_row, watch_created,
 };
 use crate::store::{
-    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow, StepUpdate,
+    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
     UnreadableRow,
 };
 use number_order::{CallbackKey, Id, StepRefusal, Time, may_end};
@@ -231,12 +231,5 @@ async fn read_placement(
     let Some(row) = found else { return Ok(None) };
     let id: i64 = row.try_get("id")?;
     let steps = sqlx::query(SELECT_STEPS).bind(id).fetch_all(db).await?;
-    let steps = steps.iter().map(|row| {
-        let step: i64 = row.try_get("id")?;
-        step_of_row(row).map_err(|fault| named(STEPS, step, fault))
-    });
-    let steps = steps.collect::<sqlx::Result<Vec<StepRow>>>()?;
-    let placement = placement_of_row(&row, steps);
-    let placement = placement.map_err(|fault| named(PLACEMENTS, id, fault))?;
-    Ok(Some((id, placement)))
+    Ok(Some(placement_with_steps(&row, &steps)?))
 }

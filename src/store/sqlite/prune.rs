@@ -9,7 +9,6 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::Statements;
@@ -17,19 +16,9 @@ use super::command::{WriteCommand, WriteContext};
 use super::{Store, StoreError, placements};
 use crate::store::sql::inbox::digest;
 use crate::store::sql::json;
+use crate::store::sql::retention::{closed_orders, last_due, room, room_for_orders};
 use crate::store::{Pruned, RetentionPeriods};
 use number_order::Time;
-
-/// Maximum number of rows that one transaction removes or empties, so that no callback waits long for it. An order with
-/// more rows has a transaction of its own.
-const ROWS_MAX: usize = 256;
-
-/// Maximum number of bytes of bodies that one transaction removes or empties, so that no callback waits long for it. A
-/// longer body has a transaction of its own.
-const BYTES_MAX: i64 = 1 << 20;
-
-/// Maximum number of closed orders that one transaction examines: few have less than three rows.
-const ORDERS_MAX: usize = 64;
 
 /// Selects processed deliveries that no earlier step has gone through, the oldest first.
 macro_rules! beyond {
@@ -151,7 +140,9 @@ impl WriteCommand for Prune {
             pruned.fetches = execute_through(db, REMOVE_FETCHES, last).await?;
             execute_through(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
         }
-        let closed = closed(db, periods.orders, now, &mut pruned.taken).await?;
+        let limit = room_for_orders(pruned.taken);
+        let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
+        let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;
         if !closed.is_empty() {
             pruned.orders = remove(db, &closed).await?;
         }
@@ -197,21 +188,8 @@ async fn last_due_row(
     now: Time,
     taken: &mut usize,
 ) -> sqlx::Result<Option<i64>> {
-    let room = ROWS_MAX - *taken;
-    let found: Vec<SqliteRow> = sqlx::query(sql).bind(room as i64).fetch_all(db).await?;
-    let (mut last, mut total) = (None, 0);
-    for row in &found {
-        let since_at = Time(row.try_get("since_at")?);
-        let bytes: i64 = row.try_get("bytes")?;
-        let is_young = now.since(since_at) < span;
-        if is_young || (last.is_some() && total + bytes > BYTES_MAX) {
-            break;
-        }
-        total += bytes;
-        last = Some(row.try_get("id")?);
-        *taken += 1;
-    }
-    Ok(last)
+    let found = sqlx::query(sql).bind(room(*taken)).fetch_all(db).await?;
+    last_due(&found, span, now, taken)
 }
 
 async fn execute_through(
@@ -238,36 +216,6 @@ async fn empty_bodies(db: &mut SqliteConnection, last: i64) -> sqlx::Result<u64>
         query.execute(&mut *db).await?;
     }
     Ok(digests.len() as u64)
-}
-
-/// Returns the orders that have been closed for their period, among those that one step has room for.
-async fn closed(
-    db: &mut SqliteConnection,
-    span: Duration,
-    now: Time,
-    taken: &mut usize,
-) -> sqlx::Result<Vec<i64>> {
-    let room = ROWS_MAX - *taken;
-    let limit = room.min(ORDERS_MAX) as i64;
-    let found: Vec<SqliteRow> = sqlx::query(CLOSED).bind(limit).fetch_all(db).await?;
-    let (mut orders, mut total) = (Vec::new(), 0);
-    for row in &found {
-        let closed_at = Time(row.try_get("closed_at")?);
-        let size: i64 = row.try_get("size")?;
-        let is_young = now.since(closed_at) < span;
-        // The order's deliveries are due, too, and held up. The order waits for them, since they refer to it.
-        let is_held_up: bool = row.try_get("is_held_up")?;
-        if is_held_up {
-            continue;
-        }
-        total += size as usize;
-        if is_young || (!orders.is_empty() && total > room) {
-            break;
-        }
-        orders.push(row.try_get("id")?);
-        *taken += size as usize;
-    }
-    Ok(orders)
 }
 
 /// Removes orders with all that is recorded of them.

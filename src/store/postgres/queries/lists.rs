@@ -13,9 +13,9 @@ use crate::store::postgres::Store;
 use crate::store::postgres::details;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
-use crate::store::sql::alerts::{Range, ranges};
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
+use crate::store::sql::lists::{push_alert, push_page};
 use crate::store::sql::unreadable;
 use crate::store::{
     AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
@@ -176,30 +176,6 @@ fn push_project(query: &mut Query, column: &str, project: &Id) {
     query.push_bind(project.to_string()).push(")");
 }
 
-/// Restricts a query to orders with an alert of the given code.
-fn push_alert(query: &mut Query, alert: &AlertQuery) {
-    query.push(" AND p.active AND (false");
-    for (kind, range) in ranges(alert.now, &alert.limits) {
-        if kind.code() != alert.code {
-            continue;
-        }
-        match range {
-            Range::Expiring(after, until) => {
-                query.push(" OR o.confirmed_state = 'CREATED' AND o.expires_at > ");
-                query.push_bind(after.0).push(" AND o.expires_at <= ");
-                query.push_bind(until.0);
-            }
-            Range::Lasting(state, before) => {
-                query
-                    .push(" OR o.confirmed_state = ")
-                    .push_bind(state.as_str());
-                query.push(" AND o.updated_at <= ").push_bind(before.0);
-            }
-        }
-    }
-    query.push(")");
-}
-
 /// Builds the query for a page of deliveries, after the given row.
 pub(in crate::store::postgres) fn select_deliveries(
     filter: &DeliveryFilter,
@@ -272,21 +248,6 @@ fn push_order(query: &mut Query, order: &Id) {
          JOIN deliveries AS w ON w.project = n.project AND w.number = n.phone_number WHERE o.sinch_id = ",
     );
     query.push_bind(order.to_owned()).push(")");
-}
-
-fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>, limit: u32) {
-    let (beyond, direction) = if newest_first {
-        ("<", "DESC")
-    } else {
-        (">", "ASC")
-    };
-    if let Some(after) = after {
-        query
-            .push(format_args!(" AND {id} {beyond} "))
-            .push_bind(after);
-    }
-    query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
-    query.push_bind(i64::from(limit));
 }
 
 /// Returns an operator's text as it would be stored.

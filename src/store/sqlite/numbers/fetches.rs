@@ -3,6 +3,7 @@
 use sqlx::Row;
 
 use super::{number_text, write};
+use crate::store::apply;
 use crate::store::changes::StoredNumber;
 use crate::store::sql::due::DueNumber as Due;
 use crate::store::sql::numbers::{at_fault, unwritable};
@@ -10,10 +11,8 @@ use crate::store::sql::time;
 use crate::store::sql::unreadable::{self, JsonRow, Read};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError, details};
-use crate::store::{
-    DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded, Rate, UnreadableRow,
-};
-use number_order::{Id, NumberFetch, Time};
+use crate::store::{DueNumber, NextNumber, NumberFetchResult, NumberRecorded, Rate, UnreadableRow};
+use number_order::{Id, Time};
 
 /// Selects the numbers of a project that have been due for the longest time, the end of its pause if its circuit is
 /// open, and whether any of its orders is due. For `+ 0` see `PENDING` in `super::super::pending`.
@@ -51,31 +50,17 @@ impl WriteCommand for NumberFetchResult {
             mut rows,
             mut unreadable,
         } = unreadable::each::<StoredNumber>(&found)?;
-        let Some(mut stored) = rows.pop() else {
+        let Some(stored) = rows.pop() else {
             return Ok(unreadable.pop().map_or(Ok(NumberRecorded::Gone), Err));
         };
         let ordered = match details::require(db, stored.order_id).await? {
             Ok(details) => details.ordered_links(),
             Err(fault) => return Ok(Err(at_fault(&stored, fault))),
         };
-        let fetch = NumberFetch {
-            sent_at: self.sent_at,
-            result: self.result.as_ref().map(Option::as_deref),
-            now: self.now,
-            jitter: self.jitter,
-        };
-        let after = stored
-            .following
-            .fetched(&fetch, &ordered, &self.policy, &self.backoff);
-        let before = std::mem::replace(&mut stored.following, after);
-        if let Err(fault) = write(db, std::slice::from_ref(&stored)).await? {
-            return Ok(Err(at_fault(&stored, unwritable(&fault))));
+        let (after, change) = apply::record_number(stored, &ordered, self);
+        if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
+            return Ok(Err(at_fault(&after, unwritable(&fault))));
         }
-        let change = NumberChange {
-            key: stored.key,
-            before,
-            after: stored.following,
-        };
         Ok(Ok(NumberRecorded::Done(change.into())))
     }
 }

@@ -4,15 +4,13 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::delivery_columns;
 use crate::store::changes::StoredOrder;
-use crate::store::sql::alerts::{Range, ranges};
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
+use crate::store::sql::lists::{push_alert, push_page};
 use crate::store::sql::unreadable;
 use crate::store::sqlite::rows::order_text;
 use crate::store::sqlite::{Store, StoreError, details, numbers};
-use crate::store::{
-    AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
-};
+use crate::store::{DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow};
 use number_order::{Id, LATE_AFTER};
 
 type Query = QueryBuilder<Sqlite>;
@@ -131,30 +129,6 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
     query
 }
 
-/// Restricts a query to orders with an alert of the given code.
-fn push_alert(query: &mut Query, alert: &AlertQuery) {
-    query.push(" AND p.active AND (false");
-    for (kind, range) in ranges(alert.now, &alert.limits) {
-        if kind.code() != alert.code {
-            continue;
-        }
-        match range {
-            Range::Expiring(after, until) => {
-                query.push(" OR o.confirmed_state = 'CREATED' AND o.expires_at > ");
-                query.push_bind(after.0).push(" AND o.expires_at <= ");
-                query.push_bind(until.0);
-            }
-            Range::Lasting(state, before) => {
-                query
-                    .push(" OR o.confirmed_state = ")
-                    .push_bind(state.as_str());
-                query.push(" AND o.updated_at <= ").push_bind(before.0);
-            }
-        }
-    }
-    query.push(")");
-}
-
 /// Builds the query for a page of deliveries, after the given row.
 pub(in crate::store::sqlite) fn select_deliveries(
     filter: &DeliveryFilter,
@@ -199,19 +173,4 @@ pub(in crate::store::sqlite) fn select_deliveries(
     }
     push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
     query
-}
-
-fn push_page(query: &mut Query, id: &str, newest_first: bool, after: Option<i64>, limit: u32) {
-    let (beyond, direction) = if newest_first {
-        ("<", "DESC")
-    } else {
-        (">", "ASC")
-    };
-    if let Some(after) = after {
-        query
-            .push(format_args!(" AND {id} {beyond} "))
-            .push_bind(after);
-    }
-    query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
-    query.push_bind(limit);
 }

@@ -7,7 +7,7 @@ use number_order::{Id, Policy, State, Status};
 use secrecy::SecretString;
 use serde_json::json;
 use sinch_callbacks::clock;
-use sinch_callbacks::store::postgres::{ClockSource, Weaker};
+use sinch_callbacks::store::postgres::ClockSource;
 use sinch_callbacks::store::{self, DeliveryContent, NewDelivery, ProcessRequest, Store};
 use testkit::figures::{line, rounded};
 use testkit::load::percentile_ms;
@@ -217,7 +217,7 @@ async fn open(url: &str) -> Outcome<(Store, JoinHandle<Result<(), store::StoreEr
         url: SecretString::from(url),
         name: "bench".to_owned(),
         waiting_max: 1024,
-        weaker: Weaker::default(),
+        lossy_commits: false,
         clock: ClockSource::Database,
         projects: vec![(project, None)],
         now: clock::now(),

@@ -60,10 +60,7 @@ pub fn server_settings(
         url: url.secret().clone(),
         name: replica_name(),
         waiting_max: database.waiting_max,
-        weaker: postgres::Weaker {
-            fsync_off: database.lossy_commits,
-            asynchronous_commit: database.lossy_commits,
-        },
+        lossy_commits: database.lossy_commits,
         clock: postgres::ClockSource::Database,
         projects,
         now: clock::now(),

@@ -118,7 +118,7 @@ fn server_place(keys: &mut Reader<'_>, at: &Key, url: &SecretString) -> Option<D
     let parsed = DatabaseUrl::parse(url);
     match parsed.and_then(|url| url.check_files().map(|()| url)) {
         Ok(url) => {
-            for doubt in url.doubts() {
+            if let Some(doubt) = url.doubt() {
                 keys.warn(at, doubt);
             }
             Some(DatabasePlace::Server(url))

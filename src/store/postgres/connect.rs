@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::timeout;
 
@@ -62,21 +62,11 @@ const UNSHIPPED_MAX: i64 = 4;
 /// Oldest version of the server on which this program works.
 const VERSION_MIN: i32 = 140_000;
 
-/// Durability that an operator gives up by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Weaker {
-    /// `true` accepts a server that does not wait for its disk (`fsync = off`): a power cut loses all of it.
-    pub fsync_off: bool,
-    /// `true` accepts commits that wait for no disk (`synchronous_commit = off`): a crash loses the last ones, though
-    /// their callbacks were answered.
-    pub asynchronous_commit: bool,
-}
-
 /// Maker of connections.
 #[derive(Clone)]
 pub(super) struct Connector {
     options: PgConnectOptions,
-    weaker: Weaker,
+    lossy_commits: bool,
 }
 
 /// Does not show the password.
@@ -93,26 +83,22 @@ impl Connector {
         let options = PgConnectOptions::from_str(url).map_err(|error| OpenError::Address {
             reason: error.to_string(),
         })?;
-        let says_mode = url.contains("sslmode=") || url.contains("ssl-mode=");
-        let options = match options.get_host() {
-            _ if says_mode || options.get_socket().is_some() => options,
-            "localhost" | "127.0.0.1" | "::1" => options,
-            host if host.starts_with('/') => options,
-            _ => options.ssl_mode(PgSslMode::VerifyFull),
-        };
         let options = options
             .application_name(&format!("sinch-callbacks {}", settings.name))
             .options(OPTIONS)
             .disable_statement_logging();
-        let weaker = settings.weaker;
-        Ok(Connector { options, weaker })
+        let lossy_commits = settings.lossy_commits;
+        Ok(Connector {
+            options,
+            lossy_commits,
+        })
     }
 
     /// Returns the maker of connections on which every row is found by its key.
     pub(super) fn by_key(&self) -> Connector {
         Connector {
             options: self.options.clone().options(BY_KEY),
-            weaker: self.weaker,
+            lossy_commits: self.lossy_commits,
         }
     }
 
@@ -150,7 +136,7 @@ impl Connector {
 
     async fn read_back(&self, db: &mut PgConnection) -> Result<(), Fault> {
         let row = sqlx::query(READ_BACK)
-            .bind(self.weaker.asynchronous_commit)
+            .bind(self.lossy_commits)
             .fetch_one(db)
             .await?;
         let found = Found {
@@ -162,7 +148,7 @@ impl Connector {
             version: row.try_get("version")?,
             unshipped: row.try_get("unshipped")?,
         };
-        match found.fault(self.weaker) {
+        match found.fault(self.lossy_commits) {
             None => Ok(()),
             Some(fault) => Err(Fault::Unfit(fault)),
         }
@@ -193,20 +179,20 @@ struct Found {
 
 impl Found {
     /// Returns the reason why nothing may be promised on this server.
-    fn fault(&self, weaker: Weaker) -> Option<String> {
+    fn fault(&self, lossy_commits: bool) -> Option<String> {
         if self.is_standby {
             return Some(
                 "it is a standby, which takes no writes: give the primary's address".to_owned(),
             );
         }
-        if self.fsync != "on" && !weaker.fsync_off {
+        if self.fsync != "on" && !lossy_commits {
             return Some(
                 "it runs with fsync = off, so a power cut can lose all of it: set fsync = on"
                     .to_owned(),
             );
         }
         let waits = matches!(self.synchronous_commit.as_str(), "on" | "remote_apply");
-        if !waits && !weaker.asynchronous_commit {
+        if !waits && !lossy_commits {
             return Some(format!(
                 "its commits wait for no disk (synchronous_commit = {})",
                 self.synchronous_commit
@@ -249,12 +235,7 @@ mod tests {
 
     #[test]
     fn what_promises_less_is_refused_unless_it_is_named() {
-        let none = Weaker::default();
-        let all = Weaker {
-            fsync_off: true,
-            asynchronous_commit: true,
-        };
-        assert_eq!(found().fault(none), None);
+        assert_eq!(found().fault(false), None);
         for (name, value, can_be_named) in [
             ("is_standby", "on", false),
             ("fsync", "off", true),
@@ -276,13 +257,13 @@ mod tests {
                 "unshipped" => found.unshipped = value.parse().expect("a number"),
                 _ => found.version = value.parse().expect("a number"),
             }
-            assert!(found.fault(none).is_some(), "{name}");
-            assert_eq!(found.fault(all).is_none(), can_be_named, "{name}");
+            assert!(found.fault(false).is_some(), "{name}");
+            assert_eq!(found.fault(true).is_none(), can_be_named, "{name}");
         }
         let stronger = Found {
             synchronous_commit: "remote_apply".to_owned(),
             ..found()
         };
-        assert_eq!(stronger.fault(none), None);
+        assert_eq!(stronger.fault(false), None);
     }
 }

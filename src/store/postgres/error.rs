@@ -52,9 +52,7 @@ impl Fault {
             Fault::Store(_) => Class::Refuse,
         }
     }
-}
 
-impl Fault {
     /// Returns the code by which the server classifies the fault; `None`: the server did not send it.
     pub(super) fn sqlstate(&self) -> Option<&str> {
         match self {

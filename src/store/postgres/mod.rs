@@ -46,7 +46,6 @@ mod write_probe;
 
 pub use check::check;
 pub use clock::ClockSource;
-pub use connect::Weaker;
 pub use open::open;
 pub use settings::{OpenError, Settings};
 pub(super) use target::{Begun, Target, TargetFault};

@@ -84,11 +84,8 @@ impl Store {
             } else if report.taken == 0 {
                 after.store(page.last, Relaxed);
             }
-            if report.taken > 0 || (is_last && from == 0) {
-                return Ok(report);
-            }
-            if is_last {
-                // What came before the page was another replica's, and may be free by now; the next step looks.
+            // What came before the last page was another replica's, and may be free by now; the next step looks.
+            if report.taken > 0 || is_last {
                 return Ok(report);
             }
         }
@@ -216,20 +213,14 @@ async fn process_orders(
     }
     let refused = placements::link(db, &taken).await?;
     let is_taken: HashSet<i64> = taken.iter().map(|head| head.id).collect();
-    let due: Vec<(StoredOrder, Vec<Waiting>)> = due
-        .into_iter()
-        .map(|due| {
-            let heads = due.heads.iter().filter(|head| is_taken.contains(&head.id));
-            (
-                due.stored,
-                heads.filter_map(|head| head.waiting()).collect(),
-            )
-        })
-        .filter(|(_, waiting): &(_, Vec<Waiting>)| !waiting.is_empty())
-        .collect();
-    let orders = due
-        .iter()
-        .map(|(stored, waiting)| (stored.clone(), waiting.as_slice()));
+    let due = due.into_iter().map(|due| {
+        let heads = due.heads.iter().filter(|head| is_taken.contains(&head.id));
+        let waiting: Vec<Waiting> = heads.filter_map(|head| head.waiting()).collect();
+        (due.stored, waiting)
+    });
+    let due = due.filter(|(_, waiting)| !waiting.is_empty());
+    let (orders, waiting): (Vec<StoredOrder>, Vec<Vec<Waiting>>) = due.unzip();
+    let orders = orders.into_iter().zip(waiting.iter().map(Vec::as_slice));
     let changes = apply::process(orders, request);
     write_processed(db, &changes).await?;
     report.taken += taken.len();

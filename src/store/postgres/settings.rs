@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::clock::ClockSource;
-use super::connect::{Connector, Weaker};
+use super::connect::Connector;
 use super::error::Fault;
 use super::refusal::{Refusal, refusal};
 use number_order::{Id, Time};
@@ -11,15 +11,16 @@ use number_order::{Id, Time};
 /// Address of the database, and the projects and limits that it serves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Address of the database: `postgres://USER:PASSWORD@HOST/NAME`. Unless it says otherwise by `sslmode`, TLS with a
-    /// verified certificate is required of every host but this one.
+    /// Address of the database: `postgres://USER:PASSWORD@HOST/NAME?sslmode=MODE`. The caller says what of TLS is required:
+    /// without `sslmode`, a server that has no TLS is taken as it is.
     pub url: SecretString,
     /// Name of this replica, for operators.
     pub name: String,
     /// Maximum number of callbacks that wait for their commit at once.
     pub waiting_max: usize,
-    /// Durability that the operator gives up.
-    pub weaker: Weaker,
+    /// `true` if the operator accepts a server that may lose what it has committed: one that does not wait for its disk
+    /// (`fsync = off`), or whose commits do not (`synchronous_commit = off`).
+    pub lossy_commits: bool,
     /// Clock by which leases, the rate and the circuit are judged.
     pub clock: ClockSource,
     /// Projects that are served, each with the number of its orders that may be fetched in a second; `None` if none

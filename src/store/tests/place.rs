@@ -128,10 +128,7 @@ impl Place {
                 url: server.url(name).into(),
                 name: "test".to_owned(),
                 waiting_max: 1024,
-                weaker: postgres::Weaker {
-                    fsync_off: true,
-                    asynchronous_commit: false,
-                },
+                lossy_commits: true,
                 clock: postgres::ClockSource::Requests,
                 projects,
                 now: at(5000),

@@ -1,6 +1,5 @@
 //! The store on a real PostgreSQL server.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use testkit::postgres::{Server, ServerOptions};
@@ -19,10 +18,10 @@ mod refusals;
 mod upkeep;
 
 use super::*;
+use crate::store::tests::place::shared_server;
+use crate::store::tests::{PROJECT, at, id, key};
 use crate::store::types::*;
-use number_order::{Answer, Backoff, Failure, OrderKey, Policy, Snapshot, State, Status, Time};
-
-const PROJECT: &str = "project-1";
+use number_order::{Answer, Backoff, Failure, Policy, Snapshot, State, Status, Time};
 
 /// Rate that holds up no test.
 const FAST: Rate = Rate {
@@ -30,38 +29,12 @@ const FAST: Rate = Rate {
     burst: 1_000_000,
 };
 
-fn id(text: &str) -> Id {
-    Id::new(text).expect("an id")
-}
-
-fn key(order: &str) -> OrderKey {
-    OrderKey {
-        project: id(PROJECT),
-        order: id(order),
-    }
-}
-
-fn at(secs: i64) -> Time {
-    Time(secs * 1_000_000)
-}
-
-/// Returns the server that the tests of this binary share; `None`: none is installed.
-fn shared_server() -> Option<&'static Server> {
-    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    SERVER
-        .get_or_init(|| Server::start(ServerOptions::default()))
-        .as_ref()
-}
-
 fn settings(url: String, clock: ClockSource) -> Settings {
     Settings {
         url: url.into(),
         name: "test".to_owned(),
         waiting_max: 1024,
-        weaker: Weaker {
-            fsync_off: true,
-            asynchronous_commit: false,
-        },
+        lossy_commits: true,
         clock,
         projects: vec![(id(PROJECT), Some(5.0))],
         now: match clock {

@@ -25,7 +25,7 @@ fn server(fsync: bool, settings: &[(&'static str, &str)]) -> Option<Server> {
 
 fn strict(server: &Server, database: &str) -> Settings {
     Settings {
-        weaker: Weaker::default(),
+        lossy_commits: false,
         ..settings(server.url(database), ClockSource::Database)
     }
 }
@@ -158,11 +158,10 @@ async fn commits_wait_for_the_disk_whatever_the_servers_settings_say() {
         shown
     };
     assert_eq!(shown(&settings).await, "on");
-    let weaker = Weaker {
-        asynchronous_commit: true,
-        fsync_off: false,
+    let named = Settings {
+        lossy_commits: true,
+        ..settings
     };
-    let named = Settings { weaker, ..settings };
     assert_eq!(shown(&named).await, "off");
 }
 

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 
 /// Crates of this workspace beside the service, by the names that code has for them.
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 6] = [
+    "notifications",
     "number_order",
     "order_form",
     "sinch_numbers",
@@ -17,8 +18,9 @@ const CRATES: [&str; 5] = [
 ];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 20] = [
+const MODULES: [(&str, &str); 21] = [
     ("number_order", ""),
+    ("notifications", "number_order"),
     ("sinch_numbers", "number_order"),
     ("order_form", "sinch_numbers"),
     ("sinch_simulator", "number_order sinch_numbers"),
@@ -27,27 +29,27 @@ const MODULES: [(&str, &str); 20] = [
     ("files", ""),
     ("explain", ""),
     ("redact", ""),
-    ("store", "number_order exposure explain redact"),
+    ("store", "notifications number_order exposure explain redact"),
     ("metrics", "number_order store explain redact"),
     ("clock", "number_order"),
     ("sinch", "number_order sinch_numbers"),
     (
         "http",
-        "number_order sinch_numbers sinch store metrics clock redact",
+        "notifications number_order sinch_numbers sinch store metrics clock redact",
     ),
     (
         "worker",
-        "number_order sinch_numbers sinch store metrics clock redact",
+        "notifications number_order sinch_numbers sinch store metrics clock redact",
     ),
-    ("config", "number_order exposure files"),
+    ("config", "notifications number_order exposure files"),
     ("telemetry", "config redact"),
     (
         "app",
-        "number_order sinch_numbers sinch store metrics clock http worker config telemetry redact",
+        "notifications number_order sinch_numbers sinch store metrics clock http worker config telemetry redact",
     ),
     (
         "commands",
-        "number_order sinch_numbers order_form sinch_simulator sinch store metrics clock files http worker config telemetry redact app",
+        "notifications number_order sinch_numbers order_form sinch_simulator sinch store metrics clock files http worker config telemetry redact app",
     ),
     // The command line may name only the commands.
     ("main", "commands"),
@@ -73,7 +75,7 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Pure crates.
-const PURE: [&str; 2] = ["number_order", "order_form"];
+const PURE: [&str; 3] = ["notifications", "number_order", "order_form"];
 
 /// Names that a pure crate must not contain.
 const IMPURE: [&str; 6] = [

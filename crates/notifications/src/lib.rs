@@ -1,0 +1,11 @@
+//! What the service tells other systems, and how: the events, which target wants which, and what is sent.
+//!
+//! Pure: no input or output, no clock, no randomness. The sender hands in the time and the bytes of an answer.
+
+mod event;
+mod event_type;
+mod filter;
+
+pub use event::{Event, EventData, OrderPart, Subject};
+pub use event_type::{EventType, TypePattern};
+pub use filter::{EventHead, Filter};

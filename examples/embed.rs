@@ -39,6 +39,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         path: folder.path().join("callbacks.db"),
         waiting_max: 1000,
         free_min_bytes: 0,
+
+        targets: Vec::new(),
         // This program fetches no orders.
         projects: vec![(project.clone(), None)],
         now: clock::now(),

@@ -29,7 +29,10 @@ const MODULES: [(&str, &str); 21] = [
     ("files", ""),
     ("explain", ""),
     ("redact", ""),
-    ("store", "notifications number_order exposure explain redact"),
+    (
+        "store",
+        "notifications number_order exposure explain redact",
+    ),
     ("metrics", "number_order store explain redact"),
     ("clock", "number_order"),
     ("sinch", "number_order sinch_numbers"),

@@ -183,6 +183,8 @@ async fn open(settings: &Settings) -> Outcome<(Store, JoinHandle<Result<(), stor
     let project = Id::new(PROJECT).ok_or("not a project's id")?;
     let settings = store::Settings::Sqlite(store::sqlite::Settings {
         free_min_bytes: 0,
+
+        targets: Vec::new(),
         path: settings.database(),
         waiting_max: 1024,
         projects: vec![(project, None)],

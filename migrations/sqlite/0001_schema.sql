@@ -304,6 +304,79 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_order ON alerts (order_id, id);
 CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
 
+-- An event: what other systems are told. It is recorded in the commit of what happened, and its text never changes.
+CREATE TABLE events (
+    -- The event's number among all. AUTOINCREMENT: it is never given again, also when the newest events are pruned.
+    sequence       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id             TEXT    NOT NULL CHECK (id <> ''),           -- random, so that no restored database gives it again
+    type           TEXT    NOT NULL
+        CHECK (type = 'order.created' OR type = 'order.in_review' OR type = 'order.blocked' OR type = 'order.completed'
+            OR type = 'order.rejected' OR type = 'order.expired' OR type = 'order.expiring' OR type = 'number.ready'
+            OR type = 'number.failed' OR type = 'alert.fired' OR type = 'alert.resolved'),
+    recorded_at    INTEGER NOT NULL,
+    order_id       INTEGER REFERENCES orders (id),              -- NULL: it is about no order
+    order_sequence INTEGER CHECK (order_sequence > 0),          -- the event's number among those of its order
+    provisional    INTEGER NOT NULL CHECK (provisional IN (0, 1)), -- 1: about a provisional state alone
+    test           INTEGER NOT NULL CHECK (test IN (0, 1)),     -- 1: sent to try a target; the feed leaves it out
+    body           TEXT    NOT NULL CHECK (body <> ''),         -- JSON of the event
+    CHECK ((order_id IS NULL) = (order_sequence IS NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX events_order ON events (order_id, order_sequence) WHERE order_id IS NOT NULL;
+
+-- A target: a receiver of notifications, with what is known of how it receives them.
+CREATE TABLE targets (
+    id              INTEGER PRIMARY KEY,
+    name            TEXT    NOT NULL UNIQUE CHECK (name <> ''),
+    active          INTEGER NOT NULL DEFAULT 0                  -- 1 if it is configured in this run
+        CHECK (active IN (0, 1)),
+    next_at         INTEGER NOT NULL DEFAULT 0,                 -- from when the next attempt counts against the rate
+    switched_off_at INTEGER,                                    -- when it answered that it wants no more (410)
+    failures        INTEGER NOT NULL DEFAULT 0                  -- attempts in a row that failed through the target
+        CHECK (failures BETWEEN 0 AND 4294967295),
+    failing_since_at INTEGER,                                   -- the first of them
+    paused_until_at INTEGER,                                    -- the circuit is open until this time; NULL: it is closed
+    failure         TEXT,                                       -- why the last attempt failed; NULL: it succeeded
+    failure_fields  TEXT    CHECK (failure_fields IS NULL OR (failure IS NOT NULL AND json_valid(failure_fields))),
+    delivered_at    INTEGER,                                    -- the last success
+    CHECK ((failures = 0) = (failing_since_at IS NULL)),
+    CHECK (paused_until_at IS NULL OR failures > 0)
+) STRICT;
+
+-- A notification: one event that one target is told.
+CREATE TABLE notifications (
+    id             INTEGER PRIMARY KEY,
+    target         INTEGER NOT NULL REFERENCES targets (id),
+    event          INTEGER NOT NULL REFERENCES events (sequence),
+    -- Row of the event's order, 0 if it is about none: notifications of one target with one subject are sent in sequence.
+    subject        INTEGER NOT NULL CHECK (subject >= 0),
+    -- waiting: not delivered yet; delivered: the target took it; parked (dead-lettered): all attempts are used up.
+    phase          TEXT    NOT NULL CHECK (phase = 'waiting' OR phase = 'delivered' OR phase = 'parked'),
+    attempts       INTEGER NOT NULL DEFAULT 0 CHECK (attempts BETWEEN 0 AND 4294967295),
+    attempted_at   INTEGER,
+    failure        TEXT,                                        -- why the last attempt failed
+    failure_fields TEXT    CHECK (failure_fields IS NULL OR (failure IS NOT NULL AND json_valid(failure_fields))),
+    UNIQUE (target, event),
+    CHECK ((attempts = 0) = (attempted_at IS NULL)),
+    CHECK (phase <> 'delivered' OR failure IS NULL)
+) STRICT;
+
+CREATE INDEX notifications_waiting ON notifications (target, subject, event) WHERE phase = 'waiting';
+CREATE INDEX notifications_parked ON notifications (target, id) WHERE phase = 'parked';
+CREATE INDEX notifications_event ON notifications (event);
+
+-- A queue: what waits for one target about one subject. Its first notification is due at a time; a claim moves the time to
+-- the end of its lease, so that the notification is due again if the attempt ends without a result.
+CREATE TABLE notification_queues (
+    target  INTEGER NOT NULL REFERENCES targets (id),
+    subject INTEGER NOT NULL CHECK (subject >= 0),
+    due_at  INTEGER NOT NULL,
+    lease   INTEGER,
+    PRIMARY KEY (target, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notification_queues_due ON notification_queues (target, due_at);
+
 -- An order that is placed from here, under the name that its form has for it. Nothing about persons is kept.
 CREATE TABLE placements (
     id          INTEGER PRIMARY KEY,
@@ -354,10 +427,12 @@ CREATE TABLE service (
     deliveries_pruned_through INTEGER NOT NULL CHECK (deliveries_pruned_through BETWEEN 0 AND processed_through),
     -- Id up to which only the newest fetches of each order are left.
     fetches_pruned_through    INTEGER NOT NULL CHECK (fetches_pruned_through >= 0),
+    -- Number up to which only the newest event of each order is left, and those that wait or are parked.
+    events_pruned_through     INTEGER NOT NULL CHECK (events_pruned_through >= 0),
     write_probed_at           INTEGER NOT NULL,                -- time at which the write probe last proved that writes work
     -- 1 if the last run ended with a clean shutdown.
     clean_shutdown            INTEGER NOT NULL CHECK (clean_shutdown IN (0, 1))
 ) STRICT;
 INSERT INTO service (id, processed_through, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through,
-    write_probed_at, clean_shutdown)
-VALUES (1, 0, 0, 0, 0, 0, 1);
+    events_pruned_through, write_probed_at, clean_shutdown)
+VALUES (1, 0, 0, 0, 0, 0, 0, 1);

@@ -38,6 +38,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
             path: path.clone(),
             waiting_max: database.waiting_max,
             free_min_bytes: database.free_min_bytes,
+            targets: Vec::new(),
             projects: fetch_rates(config),
             now: clock::now(),
         }),

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use super::changes::{
-    Changes, Decided, NewDetails, NewFetch, NewTransition, StoredNumber, StoredOrder,
+    Changes, Decided, EventSubject, NewDetails, NewEvent, NewFetch, NewTransition, StoredNumber,
+    StoredOrder,
 };
 use super::{FetchResult, NumberChange, NumberFetchResult, ProcessRequest, Processed, Recorded};
 use number_order::{
     Answer, Decision, DeliveryDecision, Event, FetchAttempt, Kept, NumberFetch, Order, OrderedLink,
-    State, Time, Transition,
+    Readiness, State, Time, Transition,
 };
 
 /// A delivery that waits to be processed.
@@ -67,16 +68,15 @@ fn process_one(
             },
         });
     }
-    let transitions = applied.transitions.into_iter();
-    changes
-        .transitions
-        .extend(transitions.map(|transition| NewTransition {
+    for transition in applied.transitions {
+        changes.move_order(NewTransition {
             order_id: stored.id,
             recorded_at: now,
             transition,
             announced: None,
             latency: None,
-        }));
+        });
+    }
     changes.processed.push(stored);
 }
 
@@ -136,8 +136,9 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
     // Only a snapshot says when the state changed.
     let before = snapshot.map(|_| &stored.order);
     let transition = applied.transition;
-    let transition = transition.map(|transition| by_fetch(id, at, transition, before));
-    changes.transitions.extend(transition);
+    if let Some(transition) = transition {
+        changes.move_order(by_fetch(id, at, transition, before));
+    }
     let unreadable_expiry = snapshot.and_then(|snapshot| snapshot.unreadable_expiry.clone());
     let anomaly = applied.outcome.is_anomaly() || unreadable_expiry.is_some();
     changes.fetches.push(NewFetch {
@@ -169,12 +170,12 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
 }
 
 /// Applies the result of a number's fetch to the number as it is by now. `ordered`: the links that were ordered for it.
-/// Returns what is to be written, and the change.
+/// Returns what is to be written, the change, and the event that tells of it.
 pub(super) fn record_number(
     mut stored: StoredNumber,
     ordered: &[OrderedLink],
     result: &NumberFetchResult,
-) -> (StoredNumber, NumberChange) {
+) -> (StoredNumber, NumberChange, Option<NewEvent>) {
     let fetch = NumberFetch {
         sent_at: result.sent_at,
         result: result.result.as_ref().map(Option::as_deref),
@@ -189,7 +190,31 @@ pub(super) fn record_number(
         after: after.clone(),
     };
     stored.following = after;
-    (stored, change)
+    let event = number_event(&stored, &change, result.now);
+    (stored, change, event)
+}
+
+/// Returns the event that tells of a number which has become ready, or whose links have failed.
+fn number_event(stored: &StoredNumber, change: &NumberChange, now: Time) -> Option<NewEvent> {
+    let phone_number = stored.phone_number.clone();
+    let (before, after) = (&change.before, &change.after);
+    let subject = match &after.readiness {
+        Some(Readiness::Ready) if before.ready_at.is_none() => {
+            EventSubject::NumberReady { phone_number }
+        }
+        Some(failed @ Readiness::Failed { .. }) if before.readiness != after.readiness => {
+            EventSubject::NumberFailed {
+                phone_number,
+                readiness: failed.clone(),
+            }
+        }
+        _ => return None,
+    };
+    Some(NewEvent {
+        recorded_at: now,
+        order_id: Some(stored.order_id),
+        subject,
+    })
 }
 
 /// Makes the record of a change that a fetch brought. With the order as it was `before`, it says how long after Sinch

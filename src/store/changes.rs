@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Processed;
 use number_order::{
-    FetchOutcome, Following, Order, OrderDetails, OrderKey, Status, Time, Transition,
+    AlertKind, FetchOutcome, Following, Order, OrderDetails, OrderKey, Readiness, Status, Time,
+    Transition,
 };
 
 /// An order as the store keeps it, with its row and its lease.
@@ -49,6 +50,16 @@ pub(super) struct Changes {
     pub transitions: Vec<NewTransition>,
     /// Orders of which an answer shows COMPLETED, with the time: their numbers are followed from then on.
     pub completed: Vec<(i64, Time)>,
+    /// Events that tell others of these changes, in the sequence in which they happened.
+    pub events: Vec<NewEvent>,
+}
+
+impl Changes {
+    /// Adds a change of an order's state, and the event that tells of it.
+    pub(super) fn move_order(&mut self, transition: NewTransition) {
+        self.events.push(transition.event());
+        self.transitions.push(transition);
+    }
 }
 
 /// A decision on a delivery, as it is recorded.
@@ -90,4 +101,44 @@ pub(super) struct NewTransition {
     /// Time from the change, as far as this program could have known of it, to its confirmation; `None` unless Sinch
     /// has said when the state changed.
     pub latency: Option<Duration>,
+}
+
+/// An event of which others are told, before it has its number.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NewEvent {
+    pub recorded_at: Time,
+    /// Row of the order that the event is about, if any.
+    pub order_id: Option<i64>,
+    pub subject: EventSubject,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum EventSubject {
+    /// The state of the order changed.
+    Moved(Transition),
+    /// A number of the order is ready.
+    NumberReady { phone_number: String },
+    /// Sinch could not link a number of the order.
+    NumberFailed {
+        phone_number: String,
+        readiness: Readiness,
+    },
+    /// The reservation of the order runs out.
+    Expiring { kind: AlertKind, fired_at: Time },
+    /// An alert about the order fires.
+    AlertFired { kind: AlertKind, fired_at: Time },
+    /// An alert about the order does not fire any more.
+    AlertResolved { kind: AlertKind, fired_at: Time },
+}
+
+impl NewTransition {
+    /// Returns the event that tells of the change.
+    pub(super) fn event(&self) -> NewEvent {
+        NewEvent {
+            recorded_at: self.recorded_at,
+            order_id: Some(self.order_id),
+            subject: EventSubject::Moved(self.transition.clone()),
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod changes;
 pub mod copy_store;
 mod error;
 mod opening;
+mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod sql;
@@ -29,7 +30,7 @@ pub use types::{
     NumberRecorded, NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
     PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
     ResolvedAlert, RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow,
-    StepUpdate, Summary, TransitionRow, UnreadableRow, WatchRequest,
+    StepUpdate, Summary, TargetSettings, TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::sync::Arc;

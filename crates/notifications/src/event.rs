@@ -9,6 +9,8 @@ use number_order::{AlertKind, Cause, Id, OrderDetails, Readiness, State, Time};
 /// An event. Its JSON is written once, stored, and never changes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event<'a> {
+    /// Id of the event, by which a receiver recognises one that it is told again. No other event ever has it.
+    pub id: &'a str,
     /// Type of the event.
     #[serde(rename = "type")]
     pub event_type: EventType,

@@ -313,7 +313,7 @@ async fn record(
         Ok(details) => details.ordered_links(),
         Err(fault) => return Ok(Err(at_fault(&stored, fault))),
     };
-    let (after, change) = apply::record_number(stored, &ordered, result);
+    let (after, change, event) = apply::record_number(stored, &ordered, result);
     if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
         return Ok(Err(at_fault(&after, unwritable(&fault))));
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Columns;
 use super::codes::{self, Code};
 use super::unreadable::{JsonRow, Read};
-use crate::store::changes::StoredOrder;
+use crate::store::changes::{EventSubject, NewEvent, StoredOrder};
 use crate::store::{AlertChanges, AlertRow, ResolvedAlert};
 use number_order::{AlertKind, Limits, State, Time, firing_alerts, update_alerts};
 
@@ -170,4 +171,54 @@ pub(in crate::store) fn fired_alerts(changes: &AlertChanges) -> Vec<FiredAlert> 
         (row.id, kind.code, kind.fields)
     });
     fired.collect()
+}
+
+/// An alert as it was recorded or resolved.
+pub(in crate::store) struct ChangedAlert {
+    order_id: i64,
+    kind: AlertKind,
+    fired_at: Time,
+}
+
+impl ChangedAlert {
+    pub(in crate::store) fn of_row(row: &impl Columns) -> sqlx::Result<ChangedAlert> {
+        Ok(ChangedAlert {
+            order_id: row.int("order_id")?,
+            kind: codes::require(row, "kind", "kind_fields")?,
+            fired_at: Time(row.int("fired_at")?),
+        })
+    }
+
+    /// Returns the events that tell that the alert fires: it is news of its own where a reservation runs out.
+    pub(in crate::store) fn fired(self) -> Vec<NewEvent> {
+        let (order_id, kind, fired_at) = (Some(self.order_id), self.kind, self.fired_at);
+        let is_expiring = match kind {
+            AlertKind::Expiring { .. } | AlertKind::Overdue => true,
+            AlertKind::LongInReview { .. } | AlertKind::LongBlocked { .. } => false,
+        };
+        let expiring = is_expiring.then(|| EventSubject::Expiring {
+            kind: kind.clone(),
+            fired_at,
+        });
+        let fired = EventSubject::AlertFired { kind, fired_at };
+        let subjects = expiring.into_iter().chain([fired]);
+        let event = |subject| NewEvent {
+            recorded_at: fired_at,
+            order_id,
+            subject,
+        };
+        subjects.map(event).collect()
+    }
+
+    /// Returns the event that tells that the alert does not fire any more.
+    pub(in crate::store) fn resolved(self, now: Time) -> NewEvent {
+        NewEvent {
+            recorded_at: now,
+            order_id: Some(self.order_id),
+            subject: EventSubject::AlertResolved {
+                kind: self.kind,
+                fired_at: self.fired_at,
+            },
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub(super) mod lists;
 pub(super) mod numbers;
 mod open_states;
 pub(super) mod orders;
+pub(super) mod outbox;
 pub(super) mod pending;
 pub(super) mod placements;
 pub(super) mod removal;

@@ -7,11 +7,13 @@ use sqlx::SqliteConnection;
 
 use super::command::{WriteCommand, WriteContext};
 use super::rows::order_text;
-use super::savepoint::refused;
-use super::{Store, StoreError, alerts};
+use super::savepoint::{begin_savepoint, end_savepoint};
+use super::{Store, StoreError, alerts, outbox};
 use crate::store::AlertChanges;
-use crate::store::changes::StoredOrder;
-use crate::store::sql::alerts::{AlertFilter, FiredAlert, OpenAlert, compare_alerts, fired_alerts};
+use crate::store::changes::{NewEvent, StoredOrder};
+use crate::store::sql::alerts::{
+    AlertFilter, ChangedAlert, FiredAlert, OpenAlert, compare_alerts, fired_alerts,
+};
 use crate::store::sql::json;
 use crate::store::sql::unreadable::{self, Read};
 use number_order::{Limits, Time};
@@ -89,12 +91,14 @@ impl Store {
 }
 
 const RESOLVE_ALERTS: &str = "
-    UPDATE alerts SET resolved_at = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND resolved_at IS NULL";
+    UPDATE alerts SET resolved_at = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND resolved_at IS NULL
+    RETURNING order_id, kind, kind_fields, fired_at";
 
 /// Records alerts that fire. The database refuses one of an order that is gone by now, for its foreign key.
 const INSERT_ALERTS: &str = "
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+    SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING
+    RETURNING order_id, kind, kind_fields, fired_at";
 
 /// Records changes of alerts.
 struct RecordAlerts {
@@ -108,37 +112,55 @@ impl WriteCommand for RecordAlerts {
     type Reply = ();
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
-        let db = &mut context.db;
-        let all = record_changes(db, self.now, &self.fired, &self.resolved).await;
-        if refused(all)?.is_ok() {
+        if try_changes(context, self.now, &self.fired, &self.resolved).await? {
             return Ok(());
         }
         // A change that cannot be recorded is reported again. The other changes are recorded.
         for fired in self.fired.chunks(1) {
-            let _ = refused(record_changes(db, self.now, fired, &[]).await)?;
+            try_changes(context, self.now, fired, &[]).await?;
         }
         for resolved in self.resolved.chunks(1) {
-            let _ = refused(record_changes(db, self.now, &[], resolved).await)?;
+            try_changes(context, self.now, &[], resolved).await?;
         }
         Ok(())
     }
 }
 
+/// Records all of the given changes, or none if the database refuses one of them. Returns `true` if they are recorded.
+async fn try_changes(
+    context: &mut WriteContext,
+    now: Time,
+    fired: &[FiredAlert],
+    resolved: &[i64],
+) -> sqlx::Result<bool> {
+    begin_savepoint(&mut context.db).await?;
+    let done = record_changes(context, now, fired, resolved).await;
+    Ok(end_savepoint(&mut context.db, done).await?.is_ok())
+}
+
+/// Records changes of alerts, and the events that tell of them.
 async fn record_changes(
-    db: &mut SqliteConnection,
+    context: &mut WriteContext,
     now: Time,
     fired: &[FiredAlert],
     resolved: &[i64],
 ) -> sqlx::Result<()> {
-    for (sql, rows) in [
-        (RESOLVE_ALERTS, json(&resolved)),
-        (INSERT_ALERTS, json(&fired)),
-    ] {
-        sqlx::query(sql)
-            .bind(now.0)
-            .bind(rows)
-            .execute(&mut *db)
-            .await?;
-    }
-    Ok(())
+    let db = &mut context.db;
+    let resolved = changed(db, RESOLVE_ALERTS, now, json(&resolved)).await?;
+    let fired = changed(db, INSERT_ALERTS, now, json(&fired)).await?;
+    let resolved = resolved.into_iter().map(|alert| alert.resolved(now));
+    let fired = fired.into_iter().flat_map(|alert| alert.fired());
+    let events: Vec<NewEvent> = resolved.chain(fired).collect();
+    outbox::add(db, &mut context.outbox, &events).await
+}
+
+/// Changes alerts, and returns those that were not so before.
+async fn changed(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    now: Time,
+    rows: String,
+) -> sqlx::Result<Vec<ChangedAlert>> {
+    let changed = sqlx::query(sql).bind(now.0).bind(rows).fetch_all(db);
+    changed.await?.iter().map(ChangedAlert::of_row).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::Statements;
+use super::outbox::{self, OutboxContext};
 use super::{details, numbers, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use crate::store::sql::codes::Code;
@@ -32,6 +33,7 @@ static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
 /// Writes the changes of one commit. A kind of change that does not occur costs no statement.
 pub(super) async fn write_changes(
     db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
     changes: &Changes,
 ) -> sqlx::Result<()> {
     rows::write_processed(db, &changes.processed).await?;
@@ -40,7 +42,8 @@ pub(super) async fn write_changes(
     insert_fetches(db, &changes.fetches).await?;
     details::write(db, &changes.details).await?;
     numbers::follow(db, &changes.completed).await?;
-    transitions::insert(db, &changes.transitions).await
+    transitions::insert(db, &changes.transitions).await?;
+    outbox::add(db, outbox, &changes.events).await
 }
 
 /// Records the decisions on deliveries, each with its order's row.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::files::Files;
+use super::outbox::OutboxContext;
 use super::row_fault::Unparkable;
 use number_order::Id;
 
@@ -22,6 +23,7 @@ pub(super) struct WriteContext {
     /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     pub(super) unparkable: Unparkable,
+    pub(super) outbox: OutboxContext,
 }
 
 /// A kind of write to the database.

@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use super::changes::write_changes;
 use super::command::{WriteCommand, WriteContext};
 use super::numbers;
+use super::outbox::OutboxContext;
 use super::row_fault::{Unparkable, park_row};
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint};
@@ -31,17 +32,18 @@ const SELECT_LEASED: &str = concat!(
 /// Applies the results of fetches to their orders, and releases these.
 pub(super) async fn record(
     db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
     results: &[&FetchResult],
     mode: BatchMode,
     unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Recorded>> {
     if mode == BatchMode::Together {
-        return record_together(db, results, unparkable).await;
+        return record_together(db, outbox, results, unparkable).await;
     }
     let mut recorded = Vec::with_capacity(results.len());
     for fetch in results {
         begin_savepoint(db).await?;
-        let done = record_together(db, &[fetch], unparkable).await;
+        let done = record_together(db, outbox, &[fetch], unparkable).await;
         match end_savepoint(db, done).await? {
             Ok(done) => recorded.extend(done),
             Err(reason) => {
@@ -57,6 +59,7 @@ pub(super) async fn record(
 
 async fn record_together(
     db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
     results: &[&FetchResult],
     unparkable: &mut Unparkable,
 ) -> sqlx::Result<Vec<Recorded>> {
@@ -77,7 +80,7 @@ async fn record_together(
         .map(|stored| (stored.id, stored))
         .collect();
     let (changes, recorded) = apply::record(leased, &faults, results);
-    write_changes(db, &changes).await?;
+    write_changes(db, outbox, &changes).await?;
     Ok(recorded)
 }
 

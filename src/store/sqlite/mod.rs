@@ -26,6 +26,7 @@ mod lock;
 mod no_checkpoint;
 mod numbers;
 mod open;
+mod outbox;
 mod owner;
 mod pending;
 mod placements;
@@ -90,6 +91,7 @@ pub struct Store {
     space: Arc<Space>,
     pending: Arc<Notify>,
     due: Arc<Notify>,
+    told: Arc<Notify>,
     /// Id of the newest delivery that a report has counted.
     newest: Arc<AtomicI64>,
     met: Arc<Met>,

@@ -14,6 +14,7 @@ use super::files::{self, Files};
 use super::location::{self, Location, unusable};
 use super::lock::Lock;
 use super::no_checkpoint::NoCheckpoint;
+use super::outbox::OutboxContext;
 use super::prepare::{self, Begun};
 use super::rates::Rates;
 use super::readers::Readers;
@@ -23,6 +24,7 @@ use super::space::Space;
 use super::work_folder::WorkFolder;
 use super::writer::Writer;
 use super::{Store, StoreError};
+use crate::store::TargetSettings;
 use number_order::{Id, Time};
 
 /// Place of the database, and the projects and limits that it serves.
@@ -37,6 +39,8 @@ pub struct Settings {
     /// Projects that are served, each with the number of its orders that may be fetched in a second; `None` if none
     /// may.
     pub projects: Vec<(Id, Option<f64>)>,
+    /// Targets that are told of events.
+    pub targets: Vec<TargetSettings>,
     /// Time at which the service starts.
     pub now: Time,
 }
@@ -152,6 +156,7 @@ impl Held {
         let opened = Opened::of(&location.path, settings).await?;
         let space = Arc::new(Space::in_folder(location.folder, settings.free_min_bytes));
         let written = Arc::new(Written::default());
+        let told = Arc::new(Notify::new());
         let newest = opened.begun.next_delivery - 1;
         let mut writer = Writer {
             context: WriteContext {
@@ -160,9 +165,14 @@ impl Held {
                 projects: opened.begun.projects,
                 next_delivery: opened.begun.next_delivery,
                 unparkable: Unparkable::new(),
+                outbox: OutboxContext {
+                    targets: opened.begun.targets.into(),
+                    added: false,
+                },
             },
             space: space.clone(),
             written: written.clone(),
+            told: told.clone(),
         };
         let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);
@@ -173,6 +183,7 @@ impl Held {
             space: space.clone(),
             pending: Arc::new(Notify::new()),
             due: Arc::new(Notify::new()),
+            told,
             newest: Arc::new(AtomicI64::new(newest)),
             met: Arc::default(),
             written: written.clone(),

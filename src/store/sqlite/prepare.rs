@@ -9,6 +9,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 use super::Settings;
 use super::batch::BEGIN;
 use super::removal;
+use crate::store::TargetSettings;
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::open_states;
 use number_order::{Id, Time};
 
@@ -69,6 +71,8 @@ const CLAMP_NUMBERS: &str = "
 pub(super) struct Begun {
     /// Ids of the projects' rows.
     pub(super) projects: HashMap<Id, i64>,
+    /// Targets that are configured in this run.
+    pub(super) targets: Vec<OutboxTarget>,
     /// First id that no delivery has been given yet.
     pub(super) next_delivery: i64,
     /// Warnings about orders that are not fetched.
@@ -139,9 +143,38 @@ async fn begin_run(db: &mut SqliteConnection, settings: &Settings) -> sqlx::Resu
         .await?;
     Ok(Begun {
         projects,
+        targets: register_targets(db, &settings.targets).await?,
         next_delivery: next_delivery.try_get(0)?,
         not_fetched: removal::not_fetched(db, settings).await?,
     })
+}
+
+/// Registers the targets of this run. The others are told nothing more until they are configured again. Leases of an
+/// earlier run are void: what it had claimed is due at once.
+async fn register_targets(
+    db: &mut SqliteConnection,
+    targets: &[TargetSettings],
+) -> sqlx::Result<Vec<OutboxTarget>> {
+    for sql in [
+        "UPDATE targets SET active = 0",
+        "UPDATE notification_queues SET due_at = 0, lease = NULL WHERE lease IS NOT NULL",
+    ] {
+        sqlx::query(sql).execute(&mut *db).await?;
+    }
+    let mut registered = Vec::new();
+    for target in targets {
+        let row = sqlx::query(
+            "INSERT INTO targets (name, active) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET active = 1 RETURNING id",
+        )
+        .bind(&target.name)
+        .fetch_one(&mut *db)
+        .await?;
+        registered.push(OutboxTarget {
+            id: row.try_get("id")?,
+            filter: target.filter.clone(),
+        });
+    }
+    Ok(registered)
 }
 
 /// Notes that a project's orders are fetched in this run, and gives each of them a time at which it is fetched.

@@ -13,6 +13,7 @@ use sqlx::SqliteConnection;
 use super::batch::Statements;
 use super::changes::write_changes;
 use super::columns::lossy;
+use super::outbox::OutboxContext;
 use super::pending::Pending;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
@@ -55,6 +56,7 @@ static SELECT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
 /// were read, nothing is done: the caller must read them again.
 pub(super) async fn process(
     db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
     request: &ProcessRequest,
     pending: &Pending,
     mode: BatchMode,
@@ -94,13 +96,13 @@ pub(super) async fn process(
     report.unreadable.extend(pending.unreadable.iter().cloned());
     let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
     if mode == BatchMode::Together {
-        process_together(db, request, &waiting, &mut report).await?;
+        process_together(db, outbox, request, &waiting, &mut report).await?;
         return Ok(report);
     }
     for one in waiting.chunks(1) {
         begin_savepoint(db).await?;
         let mut part = ProcessReport::default();
-        let done = process_together(db, request, one, &mut part).await;
+        let done = process_together(db, outbox, request, one, &mut part).await;
         match end_savepoint(db, done).await? {
             Ok(()) => {
                 report.processed.extend(part.processed);
@@ -119,6 +121,7 @@ pub(super) async fn process(
 /// Processes all deliveries that wait for the given orders.
 async fn process_together(
     db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
     request: &ProcessRequest,
     waiting: &[(&OrderRef, &Vec<Waiting>)],
     report: &mut ProcessReport,
@@ -145,7 +148,7 @@ async fn process_together(
         (stored, deliveries)
     });
     let changes = apply::process(orders, request);
-    write_changes(db, &changes).await?;
+    write_changes(db, outbox, &changes).await?;
     let decisions = changes.decisions.into_iter();
     report
         .processed

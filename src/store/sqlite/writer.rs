@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use sqlx::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::batch::{BEGIN, ROWS_MAX};
 use super::checkpoint::Written;
@@ -50,6 +50,8 @@ pub(super) struct Writer {
     pub(super) context: WriteContext,
     pub(super) space: Arc<Space>,
     pub(super) written: Arc<Written>,
+    /// Wakes those who wait for events.
+    pub(super) told: Arc<Notify>,
 }
 
 impl Writer {
@@ -117,6 +119,9 @@ impl Writer {
         }
         for (write, outcome) in batch.drain(..).zip(&outcomes) {
             write.answer(outcome);
+        }
+        if std::mem::take(&mut self.context.outbox.added) {
+            self.told.notify_waiters();
         }
         let broken = |outcome: &Result<(), StoreError>| match outcome {
             Err(StoreError::Broken(_)) => true,
@@ -208,7 +213,8 @@ impl Writer {
                 Write::Accept(_) | Write::Record(_) => {}
                 Write::Process(call) => {
                     let (request, pending) = &call.args;
-                    let report = process::process(&mut context.db, request, pending, mode).await?;
+                    let (db, outbox) = (&mut context.db, &mut context.outbox);
+                    let report = process::process(db, outbox, request, pending, mode).await?;
                     call.done = Some(report);
                 }
                 Write::Command(command) => command.run(context).await?,
@@ -252,8 +258,14 @@ async fn record_fetches(
     mode: BatchMode,
 ) -> sqlx::Result<()> {
     let results: Vec<&FetchResult> = records.iter().flat_map(|call| &*call.args).collect();
-    let recorded =
-        fetches::record(&mut context.db, &results, mode, &mut context.unparkable).await?;
+    let recorded = fetches::record(
+        &mut context.db,
+        &mut context.outbox,
+        &results,
+        mode,
+        &mut context.unparkable,
+    )
+    .await?;
     let mut recorded = recorded.into_iter();
     for call in records {
         call.done = Some(recorded.by_ref().take(call.args.len()).collect());

@@ -13,6 +13,7 @@ mod queries;
 mod removal;
 mod retention;
 mod summary;
+mod target;
 mod unreadable;
 
 pub use alert::{AlertChanges, AlertRow, RecordedAlert, ResolvedAlert};
@@ -34,4 +35,5 @@ pub use queries::{
 pub use removal::{Forgot, Holdings};
 pub use retention::{Pruned, RetentionPeriods};
 pub use summary::{Convergence, Standing, StateCount, Summary};
+pub use target::TargetSettings;
 pub use unreadable::UnreadableRow;

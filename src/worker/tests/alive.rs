@@ -61,6 +61,7 @@ impl Fixture {
             path: folder.path().join("fixture.db"),
             waiting_max: 100,
             free_min_bytes: 0,
+            targets: Vec::new(),
             projects: vec![(project(), Some(5.0))],
             now: clock::now(),
         });

@@ -10,7 +10,7 @@ use crate::store::sql::numbers::{at_fault, unwritable};
 use crate::store::sql::time;
 use crate::store::sql::unreadable::{self, JsonRow, Read};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
-use crate::store::sqlite::{Store, StoreError, details};
+use crate::store::sqlite::{Store, StoreError, details, outbox};
 use crate::store::{DueNumber, NextNumber, NumberFetchResult, NumberRecorded, Rate, UnreadableRow};
 use number_order::{Id, Time};
 
@@ -57,10 +57,11 @@ impl WriteCommand for NumberFetchResult {
             Ok(details) => details.ordered_links(),
             Err(fault) => return Ok(Err(at_fault(&stored, fault))),
         };
-        let (after, change) = apply::record_number(stored, &ordered, self);
+        let (after, change, event) = apply::record_number(stored, &ordered, self);
         if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
             return Ok(Err(at_fault(&after, unwritable(&fault))));
         }
+        outbox::add(db, &mut context.outbox, event.as_slice()).await?;
         Ok(Ok(NumberRecorded::Done(change.into())))
     }
 }

@@ -60,6 +60,8 @@ pub(in crate::store) fn settings(path: PathBuf) -> Settings {
         path,
         waiting_max: 1024,
         free_min_bytes: 0,
+
+        targets: Vec::new(),
         projects: vec![(id(PROJECT), Some(5.0))],
         now: at(5000),
     }

@@ -54,6 +54,7 @@ impl Fixture {
             path: folder.path().join("running.db"),
             waiting_max: 8192,
             free_min_bytes: 0,
+            targets: Vec::new(),
             projects: vec![(project(), None)],
             now: clock::now(),
         });

@@ -110,6 +110,8 @@ async fn open(path: PathBuf, now: Time) -> Opened {
         path,
         waiting_max: 8192,
         free_min_bytes: 0,
+
+        targets: Vec::new(),
         projects: vec![(project(), Some(PER_SECOND))],
         now,
     });

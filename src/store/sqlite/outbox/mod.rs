@@ -1,0 +1,103 @@
+//! The outbox: events are recorded in the commit of what happened, with the notifications of the targets that want them.
+
+use std::sync::{Arc, LazyLock};
+
+use sqlx::{Row, SqliteConnection};
+
+use super::batch::Statements;
+use crate::store::changes::NewEvent;
+use crate::store::outbox::{Known, Outbox, OutboxTarget, compose};
+use crate::store::sql::json;
+use crate::store::sql::outbox::{draw_event_id, known, known_columns, notification_texts};
+
+/// What the writer knows of the outbox.
+pub(super) struct OutboxContext {
+    /// Targets that are configured in this run.
+    pub(super) targets: Arc<[OutboxTarget]>,
+    /// `true` once a transaction has added events, until the writer has told it to those who wait for them.
+    pub(super) added: bool,
+}
+
+/// Selects, as one JSON text, the number of the newest event, and the orders of new events.
+const SELECT_KNOWN: &str = concat!(
+    "SELECT json_array((SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'), \
+        (SELECT json_group_array(json_array(",
+    known_columns!(),
+    ")) FROM json_each(?) AS v CROSS JOIN orders AS o ON o.id = v.value CROSS JOIN projects AS p ON p.id = o.project \
+        LEFT JOIN order_details AS d ON d.order_id = o.id))"
+);
+
+static INSERT_EVENTS: LazyLock<Statements> = LazyLock::new(|| {
+    let before = "INSERT INTO events (sequence, id, type, recorded_at, order_id, order_sequence, provisional, test, body) \
+                  SELECT * FROM (VALUES ";
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    Statements::new(before, row, ") WHERE column1 IS NOT NULL")
+});
+
+const INSERT_NOTIFICATIONS: &str = "
+    INSERT INTO notifications (target, event, subject, phase)
+    SELECT value ->> 'target', value ->> 'event', value ->> 'subject', 'waiting' FROM json_each(?)";
+
+/// Makes queues for new notifications. In a queue that there is, another notification waits before them.
+const INSERT_QUEUES: &str = "
+    INSERT INTO notification_queues (target, subject, due_at)
+    SELECT value ->> 'target', value ->> 'subject', min(value ->> 'due_at') FROM json_each(?) WHERE true
+    GROUP BY 1, 2 ON CONFLICT DO NOTHING";
+
+/// Records events, and the notifications of the targets that want them.
+pub(super) async fn add(
+    db: &mut SqliteConnection,
+    context: &mut OutboxContext,
+    new: &[NewEvent],
+) -> sqlx::Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let known = read_known(db, new).await?;
+    let outbox = compose(new, known, &context.targets, draw_event_id);
+    insert(db, &outbox).await?;
+    context.added = true;
+    Ok(())
+}
+
+async fn read_known(db: &mut SqliteConnection, new: &[NewEvent]) -> sqlx::Result<Known> {
+    let mut orders: Vec<i64> = new.iter().filter_map(|event| event.order_id).collect();
+    orders.sort_unstable();
+    orders.dedup();
+    let row = sqlx::query(SELECT_KNOWN)
+        .bind(json(&orders))
+        .fetch_one(db)
+        .await?;
+    known(row.try_get_unchecked::<&[u8], _>(0)?)
+}
+
+/// Inserts the rows of new events.
+async fn insert(db: &mut SqliteConnection, outbox: &Outbox) -> sqlx::Result<()> {
+    for (sql, events) in INSERT_EVENTS.over(&outbox.events) {
+        let mut query = sqlx::query(sql);
+        for event in events {
+            query = query
+                .bind(event.sequence)
+                .bind(&event.id)
+                .bind(event.event_type.name())
+                .bind(event.recorded_at)
+                .bind(event.order_id)
+                .bind(event.order_sequence)
+                .bind(event.provisional)
+                .bind(event.test)
+                .bind(&event.body);
+        }
+        query.execute(&mut *db).await?;
+    }
+    if outbox.notifications.is_empty() {
+        return Ok(());
+    }
+    let notifications = json(&notification_texts(&outbox.notifications));
+    for sql in [INSERT_NOTIFICATIONS, INSERT_QUEUES] {
+        sqlx::query(sql)
+            .bind(&notifications)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}

@@ -228,6 +228,7 @@ pub(super) fn backoff(config: &Config) -> Backoff {
 
 pub(super) fn retention_periods(config: &Config) -> RetentionPeriods {
     RetentionPeriods {
+        events: config.retention.events,
         bodies: config.retention.bodies,
         deliveries: config.retention.deliveries,
         parked: config.retention.parked,

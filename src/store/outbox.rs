@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::TestEvent;
 use super::changes::{EventSubject, NewEvent};
 use notifications::{Event, EventData, EventHead, EventType, Filter, OrderPart, Subject};
 use number_order::{Cause, OrderDetails, OrderKey, Readiness, State, Time};
@@ -103,6 +104,43 @@ pub(super) fn compose(
         });
     }
     outbox
+}
+
+/// Returns the rows of an event that tries one target. Nothing has happened, so it is about nothing.
+pub(super) fn compose_test(test: &TestEvent, last: i64, target: i64, id: String) -> Outbox {
+    let sequence = last + 1;
+    let body = Event {
+        id: &id,
+        event_type: test.event_type,
+        timestamp: test.now,
+        sequence,
+        test: true,
+        data: EventData {
+            project: None,
+            order: None,
+            subject: Subject::Test,
+        },
+    }
+    .json();
+    Outbox {
+        events: vec![EventRow {
+            sequence,
+            id,
+            event_type: test.event_type,
+            recorded_at: test.now.0,
+            order_id: None,
+            order_sequence: None,
+            provisional: false,
+            test: true,
+            body,
+        }],
+        notifications: vec![NotificationRow {
+            target,
+            event: sequence,
+            subject: 0,
+            due_at: test.now.0,
+        }],
+    }
 }
 
 fn event_row(event: &NewEvent, order: Option<&KnownOrder>, sequence: i64, id: String) -> EventRow {

@@ -70,6 +70,7 @@ impl Done {
         pruned.parked += step.parked;
         pruned.fetches += step.fetches;
         pruned.orders += step.orders;
+        pruned.events += step.events;
         pruned.numbers += step.numbers;
         pruned.released_bytes += step.released_bytes;
     }
@@ -82,16 +83,18 @@ impl Done {
             parked,
             fetches,
             orders,
+            events,
             numbers,
             released_bytes,
         } = self.0;
-        if bodies + deliveries + parked + fetches + orders + numbers > 0 {
+        if bodies + deliveries + parked + fetches + orders + events + numbers > 0 {
             tracing::info!(
                 bodies,
                 deliveries,
                 parked,
                 fetches,
                 orders,
+                events,
                 numbers,
                 "cleared what was kept for long enough"
             );

@@ -5,7 +5,9 @@
 mod event;
 mod event_type;
 mod filter;
+mod health;
 
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
+pub use health::TargetHealth;

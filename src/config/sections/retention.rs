@@ -20,6 +20,8 @@ pub struct Retention {
     pub deliveries: Duration,
     /// Period for which the service keeps parked deliveries. Not less than that of other deliveries.
     pub parked: Duration,
+    /// Period for which the service keeps events and delivered notifications. Not above that of closed orders.
+    pub events: Duration,
     /// Period for which the service keeps closed orders. Not less than that of any delivery.
     pub orders: Duration,
 }
@@ -56,6 +58,12 @@ fn read_keys(keys: &mut Reader<'_>) -> Retention {
         parked: keys
             .doc("Callbacks that are parked, with their bodies. Not below deliveries_days.")
             .days("parked_days", 365.0, RETENTION_DAYS),
+        events: keys
+            .doc(
+                "Events, and what was told to targets. The feed can be read back to here. The newest event of each order \
+                 stays, and what a target is still to be told. Not above orders_days.",
+            )
+            .days("events_days", 30.0, RETENTION_DAYS),
         orders: keys
             .doc(
                 "Orders that are at their end and settled, with their history, counted from the \
@@ -70,5 +78,6 @@ fn read_keys(keys: &mut Reader<'_>) -> Retention {
     keys.not_below(deliveries, bodies);
     keys.not_below(parked, deliveries);
     keys.not_below(orders, parked);
+    keys.not_below(orders, ("events_days", in_days(retention.events)));
     retention
 }

@@ -9,6 +9,8 @@ pub(in crate::store) enum List {
     Orders,
     /// The list of deliveries.
     Deliveries,
+    /// The list of notifications.
+    Notifications,
 }
 
 impl List {
@@ -17,6 +19,7 @@ impl List {
         match self {
             List::Orders => 'o',
             List::Deliveries => 'd',
+            List::Notifications => 'n',
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::cursor::{List, last};
+use super::notifications::notification_of_row;
 use super::unreadable::{self, Read};
 use super::{Columns, codes, time};
 use crate::store::changes::{StoredNumber, StoredOrder};
@@ -22,6 +23,7 @@ pub(in crate::store) struct History<R> {
     pub fetches: Vec<R>,
     pub transitions: Vec<R>,
     pub alerts: Vec<R>,
+    pub notifications: Vec<R>,
 }
 
 impl<R: Columns> History<R> {
@@ -36,6 +38,7 @@ impl<R: Columns> History<R> {
         let fetches = each(&self.fetches, "fetches", fetch_of_row)?;
         let transitions = each(&self.transitions, "transitions", transition_of_row)?;
         let alerts = each(&self.alerts, "alerts", alert_of_row)?;
+        let notifications = each(&self.notifications, "notifications", notification_of_row)?;
         let all_are_read = numbers.unreadable.is_empty();
         let readiness: Vec<NumberRow> = numbers.rows.into_iter().map(NumberRow::new).collect();
         let unreadable = [
@@ -44,6 +47,7 @@ impl<R: Columns> History<R> {
             fetches.unreadable,
             transitions.unreadable,
             alerts.unreadable,
+            notifications.unreadable,
         ]
         .concat();
         Ok(OrderDetail {
@@ -54,6 +58,7 @@ impl<R: Columns> History<R> {
             fetches: oldest_first(fetches.rows),
             transitions: oldest_first(transitions.rows),
             alerts: oldest_first(alerts.rows),
+            notifications: oldest_first(notifications.rows),
             unreadable,
         })
     }

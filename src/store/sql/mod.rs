@@ -13,6 +13,7 @@ pub(super) mod due;
 pub(super) mod history;
 pub(super) mod inbox;
 pub(super) mod lists;
+pub(super) mod notifications;
 pub(super) mod numbers;
 mod open_states;
 pub(super) mod orders;

@@ -2,7 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codes::Code;
+use super::{Columns, time};
 use crate::store::outbox::{Known, KnownOrder, NotificationRow};
+use crate::store::{
+    EventPage, FeedEvent, NotificationClaim, NotificationOutcome, NotificationRequest,
+    NotificationResult,
+};
+use notifications::{DeliveryFailure, TargetHealth};
 use number_order::{Id, OrderKey, State, Time};
 
 /// Number of the newest event, and the orders of new events.
@@ -88,4 +95,252 @@ pub(in crate::store) fn notification_texts(rows: &[NotificationRow]) -> Vec<Noti
         .collect();
     texts.sort_unstable_by_key(|row| (row.target, row.subject, row.event));
     texts
+}
+
+/// Columns of a target, from `targets AS t`.
+macro_rules! target_columns {
+    () => {
+        "t.id, t.name, t.active, t.next_at, t.failures, t.failing_since_at, t.paused_until_at, t.delivered_at, \
+         t.switched_off_at, t.failure, t.failure_fields"
+    };
+}
+pub(in crate::store) use target_columns;
+
+/// A target, as a claim and a result find it.
+pub(in crate::store) struct TargetState {
+    pub id: i64,
+    /// Time from which the next attempt counts against the rate.
+    next_at: Time,
+    pub health: TargetHealth,
+    /// Time at which the first of its queues is due; `None`: it was not asked for, or nothing waits.
+    due_at: Option<Time>,
+}
+
+impl TargetState {
+    /// Reads a target from [`target_columns`] and, where it is there, `due_at`.
+    pub(in crate::store) fn of_row(row: &impl Columns) -> sqlx::Result<TargetState> {
+        Ok(TargetState {
+            id: row.int("id")?,
+            next_at: Time(row.int("next_at")?),
+            health: health_of_row(row)?,
+            due_at: time(row, "due_at").unwrap_or_default(),
+        })
+    }
+
+    /// Returns the number of notifications that may be sent now, or the time at which it is worth asking again.
+    pub(in crate::store) fn allowed(
+        &self,
+        request: &NotificationRequest,
+    ) -> Result<u32, Option<Time>> {
+        if self.health.switched_off_at.is_some() {
+            return Err(None);
+        }
+        if let Some(until) = self.health.not_before(request.now) {
+            return Err(Some(until));
+        }
+        let wanted = if self.health.is_probed() {
+            request.limit.min(1)
+        } else {
+            request.limit
+        };
+        let Some(rate) = request.rate else {
+            return Ok(wanted);
+        };
+        match rate.allowed(self.next_at, wanted, request.now) {
+            (0, from) => Err(Some(from.plus(rate.interval))),
+            (allowed, _) => Ok(allowed),
+        }
+    }
+
+    /// Returns the rate's time and the end of the pause after a claim of this many notifications; `None`: neither has
+    /// changed.
+    pub(in crate::store) fn after_claim(
+        &self,
+        request: &NotificationRequest,
+        claimed: u32,
+    ) -> Option<(Time, Option<Time>)> {
+        let is_probe = self.health.is_probed();
+        if claimed == 0 || (request.rate.is_none() && !is_probe) {
+            return None;
+        }
+        let next_at = request.rate.map_or(self.next_at, |rate| {
+            let (_, from) = rate.allowed(self.next_at, claimed, request.now);
+            from.plus(rate.interval * claimed)
+        });
+        let probe_ends = is_probe.then(|| request.now.plus(request.lease));
+        Some((next_at, probe_ends.or(self.health.paused_until)))
+    }
+
+    /// Returns the time at which it is worth asking again, unless events are added before.
+    pub(in crate::store) fn next_look(&self, now: Time) -> Option<Time> {
+        let due_at = self.due_at?;
+        if self.health.switched_off_at.is_some() {
+            return None;
+        }
+        Some(
+            self.health
+                .not_before(now)
+                .map_or(due_at, |until| until.max(due_at)),
+        )
+    }
+}
+
+/// Reads the health of a target from [`target_columns`].
+pub(in crate::store) fn health_of_row(row: &impl Columns) -> sqlx::Result<TargetHealth> {
+    Ok(TargetHealth {
+        failures: u32::try_from(row.int("failures")?).unwrap_or(u32::MAX),
+        failing_since: time(row, "failing_since_at")?,
+        paused_until: time(row, "paused_until_at")?,
+        delivered_at: time(row, "delivered_at")?,
+        switched_off_at: time(row, "switched_off_at")?,
+    })
+}
+
+/// Reads a leased notification with its event.
+pub(in crate::store) fn claim_of_row(
+    row: &impl Columns,
+    lease: i64,
+) -> sqlx::Result<NotificationClaim> {
+    Ok(NotificationClaim {
+        id: row.int("id")?,
+        target: row.int("target")?,
+        subject: row.int("subject")?,
+        lease,
+        attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
+        sequence: row.int("sequence")?,
+        event_id: row.text("event_id")?.to_owned(),
+        event_type: row.text("type")?.to_owned(),
+        body: row.text("body")?.to_owned(),
+    })
+}
+
+/// A result as statements read it from JSON.
+#[derive(Serialize)]
+pub(in crate::store) struct ResultText {
+    pub id: i64,
+    target: i64,
+    subject: i64,
+    lease: i64,
+    phase: &'static str,
+    attempted_at: i64,
+    failure: Option<String>,
+    failure_fields: Option<String>,
+    /// Time at which the next notification of the queue is due.
+    due_at: i64,
+}
+
+impl ResultText {
+    pub(in crate::store) fn new(result: &NotificationResult) -> ResultText {
+        let now = result.now.0;
+        let (phase, failure, due_at) = match &result.outcome {
+            NotificationOutcome::Delivered => ("delivered", None, now),
+            NotificationOutcome::Failed {
+                failure,
+                again_at: Some(at),
+            } => ("waiting", Some(failure), at.0),
+            NotificationOutcome::Failed {
+                failure,
+                again_at: None,
+            } => ("parked", Some(failure), now),
+            NotificationOutcome::Gone { failure } => ("waiting", Some(failure), now),
+        };
+        let failure = failure.map(Code::new);
+        let (failure, failure_fields) = failure.map(|code| (code.code, code.fields)).unzip();
+        let claim = &result.claim;
+        ResultText {
+            id: claim.id,
+            target: claim.target,
+            subject: claim.subject,
+            lease: claim.lease,
+            phase,
+            attempted_at: now,
+            failure,
+            failure_fields: failure_fields.flatten(),
+            due_at,
+        }
+    }
+}
+
+/// Returns the health of a target after the given results, and why the last attempt failed.
+pub(in crate::store) fn health_after<'a>(
+    health: TargetHealth,
+    results: impl Iterator<Item = &'a NotificationResult>,
+) -> (TargetHealth, Option<&'a DeliveryFailure>) {
+    results.fold((health, None), |(health, _), result| {
+        let now = result.now;
+        match &result.outcome {
+            NotificationOutcome::Delivered => (health.delivered(now), None),
+            NotificationOutcome::Failed { failure, .. } if failure.is_targets_own() => {
+                (health.failed(now, result.jitter), Some(failure))
+            }
+            NotificationOutcome::Failed { failure, .. } => (health.answered(), Some(failure)),
+            NotificationOutcome::Gone { failure } => (health.switched_off(now), Some(failure)),
+        }
+    })
+}
+
+/// Health of a target as it is stored.
+pub(in crate::store) struct HealthText {
+    pub failures: i64,
+    pub failing_since_at: Option<i64>,
+    pub paused_until_at: Option<i64>,
+    pub delivered_at: Option<i64>,
+    pub switched_off_at: Option<i64>,
+    pub failure: Option<String>,
+    pub failure_fields: Option<String>,
+}
+
+impl HealthText {
+    pub(in crate::store) fn new(
+        health: &TargetHealth,
+        failure: Option<&DeliveryFailure>,
+    ) -> HealthText {
+        let micros = |at: Option<Time>| at.map(|at| at.0);
+        let failure = failure.map(Code::new);
+        let (failure, failure_fields) = failure.map(|code| (code.code, code.fields)).unzip();
+        HealthText {
+            failures: health.failures.into(),
+            failing_since_at: micros(health.failing_since),
+            paused_until_at: micros(health.paused_until),
+            delivered_at: micros(health.delivered_at),
+            switched_off_at: micros(health.switched_off_at),
+            failure,
+            failure_fields: failure_fields.flatten(),
+        }
+    }
+}
+
+/// Returns a page of the feed, unless what was asked for is pruned, or lies beyond the newest event.
+pub(in crate::store) fn feed_page(
+    after: i64,
+    pruned_through: i64,
+    newest: i64,
+    found: &[impl Columns],
+) -> sqlx::Result<EventPage> {
+    if after > newest {
+        return Ok(EventPage::Ahead { newest });
+    }
+    if after < pruned_through {
+        return Ok(EventPage::Pruned {
+            after: pruned_through,
+        });
+    }
+    let events = found.iter().map(event_of_row);
+    Ok(EventPage::Events {
+        after,
+        events: events.collect::<sqlx::Result<_>>()?,
+    })
+}
+
+fn event_of_row(row: &impl Columns) -> sqlx::Result<FeedEvent> {
+    let event_type = row.text("type")?;
+    Ok(FeedEvent {
+        sequence: row.int("sequence")?,
+        event_type: event_type.parse().map_err(|_| sqlx::Error::ColumnDecode {
+            index: "type".to_owned(),
+            source: format!("no type of events: {event_type:.40?}").into(),
+        })?,
+        provisional: row.flag("provisional")?,
+        body: row.text("body")?.to_owned(),
+    })
 }

@@ -81,18 +81,50 @@ pub(super) const REMOVE_FETCHES: &str = "
 
 const SET_FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = ?";
 
+pub(super) const OLD_EVENTS: &str = "
+    SELECT sequence AS id, recorded_at AS since_at, length(body) AS bytes FROM events
+    WHERE sequence > (SELECT events_pruned_through FROM service) ORDER BY sequence LIMIT ?";
+
+pub(super) const REMOVE_NOTIFICATIONS: &str = "
+    DELETE FROM notifications
+    WHERE event > (SELECT events_pruned_through FROM service) AND event <= ? AND phase = 'delivered'";
+
+/// Removes the events due for removal of which nobody is to be told any more, but for the newest of each order: it has
+/// the number from which the order's events count on. Those that were the newest when the mark passed them go, too.
+pub(super) const REMOVE_EVENTS: &str = "
+    DELETE FROM events WHERE sequence IN (
+        SELECT old.sequence
+        FROM (SELECT DISTINCT order_id FROM events
+            WHERE sequence > (SELECT events_pruned_through FROM service) AND sequence <= ?1
+                AND order_id IS NOT NULL) AS v
+        CROSS JOIN events AS old ON old.order_id = v.order_id
+        WHERE old.sequence <= ?1
+            AND old.order_sequence < (SELECT max(order_sequence) FROM events WHERE order_id = v.order_id)
+        UNION ALL
+        SELECT sequence FROM events
+        WHERE sequence > (SELECT events_pruned_through FROM service) AND sequence <= ?1 AND order_id IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM notifications WHERE event = events.sequence)";
+
+const SET_EVENTS_PRUNED_THROUGH: &str = "UPDATE service SET events_pruned_through = ?";
+
 /// Closed orders. One whose numbers are still to be fetched is not among them.
 pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
         EXISTS (SELECT 1 FROM deliveries WHERE order_id = orders.id) AS is_held_up,
         1 + (SELECT count(*) FROM fetches WHERE order_id = orders.id)
             + (SELECT count(*) FROM transitions WHERE order_id = orders.id)
-            + (SELECT count(*) FROM alerts WHERE order_id = orders.id) AS size
+            + (SELECT count(*) FROM alerts WHERE order_id = orders.id)
+            + (SELECT count(*) FROM events WHERE order_id = orders.id) AS size
     FROM orders WHERE closed_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM order_numbers WHERE order_id = orders.id AND fetch_at IS NOT NULL)
     ORDER BY closed_at LIMIT ?";
 
-pub(super) const REMOVE_ORDERS: [&str; 4] = [
+pub(super) const REMOVE_ORDERS: [&str; 7] = [
+    "DELETE FROM notification_queues WHERE target IN (SELECT id FROM targets) \
+     AND subject IN (SELECT value FROM json_each(?))",
+    "DELETE FROM notifications WHERE event IN (SELECT e.sequence FROM json_each(?) AS v CROSS JOIN events AS e \
+     ON e.order_id = v.value)",
+    "DELETE FROM events WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM transitions WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM alerts WHERE order_id IN (SELECT value FROM json_each(?))",
@@ -139,6 +171,13 @@ impl WriteCommand for Prune {
         {
             pruned.fetches = execute_through(db, REMOVE_FETCHES, last).await?;
             execute_through(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
+        }
+        if let Some(last) =
+            last_due_row(db, OLD_EVENTS, periods.events, now, &mut pruned.taken).await?
+        {
+            execute_through(db, REMOVE_NOTIFICATIONS, last).await?;
+            pruned.events = execute_through(db, REMOVE_EVENTS, last).await?;
+            execute_through(db, SET_EVENTS_PRUNED_THROUGH, last).await?;
         }
         let limit = room_for_orders(pruned.taken);
         let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;

@@ -17,7 +17,7 @@ impl Rates {
     pub fn take(&self, project: &Id, rate: Rate, wanted: u32, now: Time) -> Result<u32, Time> {
         let mut next = self.lock_times();
         let next_at = next.entry(project.clone()).or_insert(Time(i64::MIN));
-        let (allowed, from) = allowed_fetches(*next_at, rate, wanted, now);
+        let (allowed, from) = rate.allowed(*next_at, wanted, now);
         *next_at = from.plus(rate.interval * allowed);
         if allowed == 0 && wanted > 0 {
             Err(from.plus(rate.interval))
@@ -37,20 +37,6 @@ impl Rates {
     fn lock_times(&self) -> MutexGuard<'_, BTreeMap<Id, Time>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns the number of fetches that may be sent now, `wanted` at most, and the time from which they are counted.
-fn allowed_fetches(next_at: Time, rate: Rate, wanted: u32, now: Time) -> (u32, Time) {
-    let earliest = now.minus(rate.interval * rate.burst);
-    // A time in the future was computed before the clock was set back.
-    let from = if next_at > now {
-        earliest
-    } else {
-        next_at.max(earliest)
-    };
-    let passed = now.since(from).as_micros() / rate.interval.as_micros().max(1);
-    let allowed = u32::try_from(passed).unwrap_or(u32::MAX);
-    (allowed.min(wanted), from)
 }
 
 #[cfg(test)]

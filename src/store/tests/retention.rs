@@ -5,6 +5,7 @@ use number_order::{NotUnderstood, OtherEvent};
 
 /// Retention periods in these tests.
 const SPANS: RetentionPeriods = RetentionPeriods {
+    events: Duration::from_secs(30 * 86_400),
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),

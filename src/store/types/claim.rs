@@ -55,6 +55,24 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// Returns the number of requests that may be sent now, `wanted` at most, and the time from which they are counted.
+    /// `next_at` is the time from which the next one counts: after a pause it lies in the past, and the requests missed
+    /// since then, as many as the burst, may be caught up on.
+    pub(in crate::store) fn allowed(&self, next_at: Time, wanted: u32, now: Time) -> (u32, Time) {
+        let earliest = now.minus(self.interval * self.burst);
+        // A time in the future was computed before the clock was set back.
+        let from = if next_at > now {
+            earliest
+        } else {
+            next_at.max(earliest)
+        };
+        let passed = now.since(from).as_micros() / self.interval.as_micros().max(1);
+        let allowed = u32::try_from(passed).unwrap_or(u32::MAX);
+        (allowed.min(wanted), from)
+    }
+}
+
 /// Result of a claim of due orders.
 #[derive(Clone, Debug)]
 pub enum Claimed {

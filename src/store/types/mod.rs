@@ -6,6 +6,7 @@ mod claim;
 mod cursor;
 mod delivery;
 mod fetch;
+mod notification;
 mod number;
 mod placement;
 mod processing;
@@ -22,6 +23,11 @@ pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};
 pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
+pub use notification::{
+    EventPage, FeedEvent, NotificationClaim, NotificationFilter, NotificationOutcome,
+    NotificationRequest, NotificationResult, NotificationRow, NotificationsClaimed, TargetRow,
+    TestEvent,
+};
 pub use number::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded};
 pub use placement::{
     NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,

@@ -231,6 +231,8 @@ pub struct OrderDetail {
     pub transitions: Vec<TransitionRow>,
     /// Every alert of the order, resolved or not.
     pub alerts: Vec<RecordedAlert>,
+    /// Every notification by which a target is told of the order.
+    pub notifications: Vec<NotificationRow>,
     /// Rows about the order that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableRow>,

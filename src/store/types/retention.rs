@@ -12,6 +12,9 @@ pub struct RetentionPeriods {
     pub deliveries: Duration,
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
+    /// Period for events and the notifications of them that were delivered. The newest event of each order is always kept,
+    /// and an event of which a target is still to be told.
+    pub events: Duration,
     /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It
     /// is not less than the period of any delivery: no order is pruned before its deliveries.
     pub orders: Duration,
@@ -30,6 +33,8 @@ pub struct Pruned {
     pub parked: u64,
     /// Number of fetches that were removed while their orders stay.
     pub fetches: u64,
+    /// Number of events that were removed while their orders stay.
+    pub events: u64,
     /// Number of closed orders that were removed.
     pub orders: u64,
     /// Number of placements whose ordered number was forgotten, since none of their orders is kept any more.

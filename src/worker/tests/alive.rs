@@ -118,6 +118,7 @@ impl Fixture {
             }
             Some("retention") => {
                 let periods = RetentionPeriods {
+                    events: Duration::from_secs(3600),
                     bodies: Duration::from_secs(1),
                     deliveries: Duration::from_secs(1),
                     parked: Duration::from_secs(1),

@@ -9,6 +9,7 @@ use crate::store::types::*;
 use number_order::{AlertKind, Limits, State, Time};
 
 const PERIODS: RetentionPeriods = RetentionPeriods {
+    events: Duration::from_secs(30 * 86_400),
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),

@@ -1,5 +1,10 @@
 //! The outbox: events are recorded in the commit of what happened, with the notifications of the targets that want them.
 
+mod claim;
+mod operate;
+mod queries;
+mod settle;
+
 use std::sync::{Arc, LazyLock};
 
 use sqlx::{Row, SqliteConnection};
@@ -69,6 +74,12 @@ async fn read_known(db: &mut SqliteConnection, new: &[NewEvent]) -> sqlx::Result
         .fetch_one(db)
         .await?;
     known(row.try_get_unchecked::<&[u8], _>(0)?)
+}
+
+/// Returns the number of the newest event.
+async fn last_sequence(db: &mut SqliteConnection) -> sqlx::Result<i64> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'";
+    sqlx::query(sql).fetch_one(db).await?.try_get(0)
 }
 
 /// Inserts the rows of new events.

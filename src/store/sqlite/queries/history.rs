@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 use super::delivery_columns;
 use crate::store::changes::StoredOrder;
 use crate::store::sql::history::{HISTORY_MAX, History};
+use crate::store::sql::notifications::select_notifications;
 use crate::store::sql::unreadable;
 use crate::store::sqlite::numbers::number_text;
 use crate::store::sqlite::rows::order_text;
@@ -52,6 +53,11 @@ const SELECT_TRANSITIONS: &str = "
 
 const SELECT_ALERTS: &str = "
     SELECT id, kind, kind_fields, fired_at, resolved_at FROM alerts WHERE order_id = ? ORDER BY id DESC LIMIT ?";
+
+const SELECT_NOTIFICATIONS: &str = concat!(
+    select_notifications!(),
+    " WHERE e.order_id = ? ORDER BY e.order_sequence DESC, n.id DESC LIMIT ?"
+);
 
 impl Store {
     pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
@@ -123,11 +129,12 @@ impl Store {
             .bind(HISTORY_MAX)
             .fetch_all(&mut *db)
             .await?;
-        let [numbers, fetches, transitions, alerts] = [
+        let [numbers, fetches, transitions, alerts, notifications] = [
             SELECT_NUMBERS,
             SELECT_FETCHES,
             SELECT_TRANSITIONS,
             SELECT_ALERTS,
+            SELECT_NOTIFICATIONS,
         ]
         .map(|sql| sqlx::query(sql).bind(order.id).bind(HISTORY_MAX));
         let history = History {
@@ -136,6 +143,7 @@ impl Store {
             fetches: fetches.fetch_all(&mut *db).await?,
             transitions: transitions.fetch_all(&mut *db).await?,
             alerts: alerts.fetch_all(&mut *db).await?,
+            notifications: notifications.fetch_all(&mut *db).await?,
         };
         let detail = history.of(order, details.unwrap_or_default())?;
         self.met.note(&detail.unreadable);

@@ -1,0 +1,148 @@
+//! Lists of notifications and targets: the queries that are the same in every backend's SQL, and the rows as values.
+
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
+use super::columns::Columns;
+use super::cursor::{List, last};
+use super::lists::push_page;
+use super::outbox::health_of_row;
+use super::{codes, time};
+use crate::store::{Listing, NotificationFilter, NotificationRow, TargetRow};
+use number_order::Time;
+
+/// Notifications with their events, targets and orders.
+macro_rules! select_notifications {
+    () => {
+        "SELECT n.id, t.name AS target, e.sequence, e.id AS event_id, e.type, e.recorded_at, p.sinch_id AS project, \
+         o.sinch_id AS order_sinch_id, n.phase, n.attempts, n.attempted_at, n.failure, n.failure_fields \
+         FROM notifications AS n JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event \
+         LEFT JOIN orders AS o ON o.id = e.order_id LEFT JOIN projects AS p ON p.id = o.project"
+    };
+}
+pub(in crate::store) use select_notifications;
+
+/// Builds the query for a page of notifications, after the given row.
+pub(in crate::store) fn select_page<DB>(
+    filter: &NotificationFilter,
+    after: Option<i64>,
+) -> QueryBuilder<DB>
+where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    &'static str: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(concat!(select_notifications!(), " WHERE true"));
+    push_conditions(&mut query, filter);
+    push_page(&mut query, "n.id", filter.newest_first, after, filter.limit);
+    query
+}
+
+/// Restricts a query on `notifications AS n`, `targets AS t` and `events AS e` to what the filter asks for.
+pub(in crate::store) fn push_conditions<DB>(
+    query: &mut QueryBuilder<DB>,
+    filter: &NotificationFilter,
+) where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    &'static str: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    if let Some(id) = filter.id {
+        query.push(" AND n.id = ").push_bind(id);
+    }
+    if let Some(target) = &filter.target {
+        query.push(" AND t.name = ").push_bind(target.clone());
+    }
+    match filter.phase {
+        // The conditions are the indexes' own: SQLite would not know that a parameter is such a word.
+        Some("waiting") => {
+            query.push(" AND n.phase = 'waiting'");
+        }
+        Some("parked") => {
+            query.push(" AND n.phase = 'parked'");
+        }
+        Some(phase) => {
+            query.push(" AND n.phase = ").push_bind(phase);
+        }
+        None => {}
+    }
+    if let Some(event_type) = filter.event_type {
+        query.push(" AND e.type = ").push_bind(event_type);
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND e.recorded_at >= ").push_bind(since.0);
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND e.recorded_at < ").push_bind(before.0);
+    }
+}
+
+/// Returns a page of notifications.
+pub(in crate::store) fn page<R: Columns>(
+    found: &[R],
+    filter: &NotificationFilter,
+) -> sqlx::Result<Listing<NotificationRow>> {
+    let items = found.iter().map(notification_of_row);
+    let items: Vec<NotificationRow> = items.collect::<sqlx::Result<_>>()?;
+    let ids = items.iter().map(|row| row.id);
+    let last = last(ids, &[], filter.newest_first, filter.limit);
+    Ok(Listing {
+        items,
+        unreadable: Vec::new(),
+        next: last.map(|row| List::Notifications.cursor(row)),
+    })
+}
+
+/// Reads a notification from [`select_notifications`].
+pub(in crate::store) fn notification_of_row(row: &impl Columns) -> sqlx::Result<NotificationRow> {
+    let text = |column| Ok::<_, sqlx::Error>(row.text_if_any(column)?.map(str::to_owned));
+    Ok(NotificationRow {
+        id: row.int("id")?,
+        target: row.text("target")?.to_owned(),
+        sequence: row.int("sequence")?,
+        event_id: row.text("event_id")?.to_owned(),
+        event_type: row.text("type")?.to_owned(),
+        recorded_at: Time(row.int("recorded_at")?),
+        project: text("project")?,
+        order: text("order_sinch_id")?,
+        phase: row.text("phase")?.to_owned(),
+        attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
+        attempted_at: time(row, "attempted_at")?,
+        failure: codes::read(row, "failure", "failure_fields")?,
+    })
+}
+
+/// Targets, with what waits for them.
+macro_rules! select_targets {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::sql::outbox::target_columns!(),
+            ", (SELECT count(*) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'waiting') AS waiting, \
+             (SELECT count(*) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'parked') AS parked, \
+             (SELECT min(e.recorded_at) FROM events AS e WHERE e.sequence = \
+                 (SELECT min(n.event) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'waiting')) AS oldest_at \
+             FROM targets AS t ORDER BY t.name"
+        )
+    };
+}
+pub(in crate::store) use select_targets;
+
+/// Reads a target from [`select_targets`].
+pub(in crate::store) fn target_of_row(row: &impl Columns) -> sqlx::Result<TargetRow> {
+    let health = health_of_row(row)?;
+    Ok(TargetRow {
+        name: row.text("name")?.to_owned(),
+        active: row.flag("active")?,
+        waiting: row.int("waiting")? as u64,
+        parked: row.int("parked")? as u64,
+        oldest_at: time(row, "oldest_at")?,
+        failing_since: health.failing_since,
+        failures: health.failures,
+        paused_until: health.paused_until,
+        switched_off_at: health.switched_off_at,
+        delivered_at: health.delivered_at,
+        failure: codes::read(row, "failure", "failure_fields")?,
+    })
+}

@@ -1,0 +1,137 @@
+//! What operators do about notifications: send them again, resume a target, try it.
+
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::{insert, last_sequence};
+use crate::store::outbox::compose_test;
+use crate::store::sql::notifications::push_conditions;
+use crate::store::sql::outbox::draw_event_id;
+use crate::store::sqlite::command::{WriteCommand, WriteContext};
+use crate::store::sqlite::{Store, StoreError};
+use crate::store::{NotificationFilter, TestEvent};
+use number_order::Time;
+
+/// Maximum number of notifications that one transaction sends again, so that no callback waits long for it.
+const REDRIVEN_MAX: u32 = 500;
+
+/// Makes queues due for notifications that wait again. In a queue that there is, another one may wait before them.
+const QUEUES: &str = "
+    INSERT INTO notification_queues (target, subject, due_at)
+    SELECT DISTINCT n.target, n.subject, ?1 FROM notifications AS n
+    WHERE n.id IN (SELECT value FROM json_each(?2)) ON CONFLICT DO NOTHING";
+
+/// Makes notifications wait again, with all their attempts.
+struct Redrive {
+    filter: NotificationFilter,
+    now: Time,
+}
+
+impl WriteCommand for Redrive {
+    type Reply = u64;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+        let db = &mut context.db;
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
+             failure_fields = NULL WHERE id IN (SELECT n.id FROM notifications AS n \
+             JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
+        );
+        push_conditions(&mut query, &self.filter);
+        query.push(" ORDER BY n.id LIMIT ");
+        query.push_bind(i64::from(REDRIVEN_MAX));
+        query.push(") RETURNING id");
+        let redriven = query.build().fetch_all(&mut *db).await?;
+        let ids = redriven.iter().map(|row| row.try_get::<i64, _>("id"));
+        let ids: Vec<i64> = ids.collect::<sqlx::Result<_>>()?;
+        sqlx::query(QUEUES)
+            .bind(self.now.0)
+            .bind(crate::store::sql::json(&ids))
+            .execute(db)
+            .await?;
+        context.outbox.added = true;
+        Ok(ids.len() as u64)
+    }
+}
+
+struct Resume(String);
+
+impl WriteCommand for Resume {
+    type Reply = bool;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<bool> {
+        let resumed = sqlx::query(
+            "UPDATE targets SET switched_off_at = NULL, failures = 0, failing_since_at = NULL, paused_until_at = NULL \
+             WHERE name = ?",
+        )
+        .bind(&self.0)
+        .execute(&mut context.db)
+        .await?;
+        context.outbox.added = true;
+        Ok(resumed.rows_affected() > 0)
+    }
+}
+
+impl WriteCommand for TestEvent {
+    type Reply = Option<i64>;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Option<i64>> {
+        let db = &mut context.db;
+        let Some(target) = target_id(db, &self.target).await? else {
+            return Ok(None);
+        };
+        let last = last_sequence(db).await?;
+        let outbox = compose_test(self, last, target, draw_event_id());
+        insert(db, &outbox).await?;
+        context.outbox.added = true;
+        Ok(Some(last + 1))
+    }
+}
+
+async fn target_id(db: &mut SqliteConnection, name: &str) -> sqlx::Result<Option<i64>> {
+    let found = sqlx::query("SELECT id FROM targets WHERE name = ? AND active").bind(name);
+    let row = found.fetch_optional(db).await?;
+    row.map(|row| row.try_get("id")).transpose()
+}
+
+impl Store {
+    pub(in crate::store) async fn redrive(
+        &self,
+        filter: NotificationFilter,
+        now: Time,
+    ) -> Result<u64, StoreError> {
+        let mut redriven = 0;
+        loop {
+            let filter = filter.clone();
+            let some = self.write(Redrive { filter, now }).await?;
+            redriven += some;
+            if some < u64::from(REDRIVEN_MAX) {
+                return Ok(redriven);
+            }
+        }
+    }
+
+    pub(in crate::store) async fn count_notifications(
+        &self,
+        filter: &NotificationFilter,
+    ) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT count(*) FROM notifications AS n JOIN targets AS t ON t.id = n.target \
+             JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
+        );
+        push_conditions(&mut query, filter);
+        let row = query.build();
+        let row = row.fetch_one(&mut *self.readers.begin().await?).await?;
+        Ok(row.try_get::<i64, _>(0)? as u64)
+    }
+
+    pub(in crate::store) async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
+        self.write(Resume(name)).await
+    }
+
+    pub(in crate::store) async fn send_test(
+        &self,
+        test: TestEvent,
+    ) -> Result<Option<i64>, StoreError> {
+        self.write(test).await
+    }
+}

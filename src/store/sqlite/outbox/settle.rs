@@ -1,0 +1,117 @@
+//! Results of sending notifications: what they change of the notification, its queue and its target.
+
+use std::sync::Arc;
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::store::NotificationResult;
+use crate::store::sql::json;
+use crate::store::sql::outbox::{
+    HealthText, ResultText, TargetState, health_after, target_columns,
+};
+use crate::store::sqlite::command::{WriteCommand, WriteContext};
+use crate::store::sqlite::{Store, StoreError};
+
+/// Writes the results of the lease holders to their notifications, and returns those.
+const UPDATE_NOTIFICATIONS: &str = "
+    UPDATE notifications SET phase = v.phase, attempts = min(attempts + 1, 4294967295), attempted_at = v.attempted_at,
+        failure = v.failure, failure_fields = v.failure_fields
+    FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease, value ->> 'phase' AS phase,
+            value ->> 'attempted_at' AS attempted_at, value ->> 'failure' AS failure,
+            value ->> 'failure_fields' AS failure_fields FROM json_each(?)) AS v
+    WHERE notifications.id = v.id AND notifications.phase = 'waiting'
+        AND EXISTS (SELECT 1 FROM notification_queues AS q
+            WHERE q.target = notifications.target AND q.subject = notifications.subject AND q.lease = v.lease)
+    RETURNING notifications.id";
+
+/// Releases the queues: they are due when their first notification is.
+const RELEASE_QUEUES: &str = "
+    UPDATE notification_queues SET lease = NULL, due_at = v.due_at
+    FROM (SELECT value ->> 'target' AS target, value ->> 'subject' AS subject, value ->> 'lease' AS lease,
+            value ->> 'due_at' AS due_at FROM json_each(?)) AS v
+    WHERE notification_queues.target = v.target AND notification_queues.subject = v.subject
+        AND notification_queues.lease = v.lease";
+
+/// Removes the given queues in which nothing waits any more.
+const REMOVE_QUEUES: &str = "
+    DELETE FROM notification_queues
+    WHERE (target, subject) IN (SELECT value ->> 'target', value ->> 'subject' FROM json_each(?)) AND lease IS NULL
+        AND NOT EXISTS (SELECT 1 FROM notifications AS n
+            WHERE n.target = notification_queues.target AND n.subject = notification_queues.subject
+                AND n.phase = 'waiting')";
+
+const SELECT_TARGET: &str = concat!(
+    "SELECT ",
+    target_columns!(),
+    " FROM targets AS t WHERE t.id = ?"
+);
+
+const UPDATE_TARGET: &str = "
+    UPDATE targets SET failures = ?2, failing_since_at = ?3, paused_until_at = ?4, delivered_at = ?5,
+        switched_off_at = ?6, failure = ?7, failure_fields = ?8
+    WHERE id = ?1";
+
+/// Records the results of sending notifications. Those of holders whose lease has run out change nothing.
+struct Settle(Arc<[NotificationResult]>);
+
+impl WriteCommand for Settle {
+    type Reply = ();
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
+        let db = &mut context.db;
+        let texts: Vec<ResultText> = self.0.iter().map(ResultText::new).collect();
+        let held = sqlx::query(UPDATE_NOTIFICATIONS)
+            .bind(json(&texts))
+            .fetch_all(&mut *db)
+            .await?;
+        let held = held.iter().map(|row| row.try_get::<i64, _>("id"));
+        let held: Vec<i64> = held.collect::<sqlx::Result<_>>()?;
+        let texts = texts.into_iter().filter(|text| held.contains(&text.id));
+        let texts = json(&texts.collect::<Vec<_>>());
+        for sql in [RELEASE_QUEUES, REMOVE_QUEUES] {
+            sqlx::query(sql).bind(&texts).execute(&mut *db).await?;
+        }
+        let results = self.0.iter().filter(|one| held.contains(&one.claim.id));
+        settle_targets(db, &results.collect::<Vec<_>>()).await
+    }
+}
+
+/// Changes the health of the targets by the given results, in their order.
+async fn settle_targets(
+    db: &mut SqliteConnection,
+    results: &[&NotificationResult],
+) -> sqlx::Result<()> {
+    let mut targets: Vec<i64> = results.iter().map(|one| one.claim.target).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    for target in targets {
+        let row = sqlx::query(SELECT_TARGET)
+            .bind(target)
+            .fetch_one(&mut *db)
+            .await?;
+        let results = results.iter().filter(|one| one.claim.target == target);
+        let (health, failure) = health_after(TargetState::of_row(&row)?.health, results.copied());
+        let text = HealthText::new(&health, failure);
+        sqlx::query(UPDATE_TARGET)
+            .bind(target)
+            .bind(text.failures)
+            .bind(text.failing_since_at)
+            .bind(text.paused_until_at)
+            .bind(text.delivered_at)
+            .bind(text.switched_off_at)
+            .bind(text.failure)
+            .bind(text.failure_fields)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    pub(in crate::store) async fn settle_notifications(
+        &self,
+        results: Arc<[NotificationResult]>,
+    ) -> Result<(), StoreError> {
+        self.write(Settle(results)).await
+    }
+}

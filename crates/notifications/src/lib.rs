@@ -5,7 +5,11 @@
 mod event;
 mod event_type;
 mod filter;
+mod signature;
 
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
+pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};
+pub use signature::{SignedHeaders, VerifyError, verify};

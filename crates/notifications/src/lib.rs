@@ -2,14 +2,18 @@
 //!
 //! Pure: no input or output, no clock, no randomness. The sender hands in the time and the bytes of an answer.
 
+mod address;
 mod event;
 mod event_type;
 mod filter;
+mod retry;
 mod signature;
 
+pub use address::{AddressClass, check_address};
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
+pub use retry::{RetrySchedule, retry_after};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};
 pub use signature::{SignedHeaders, VerifyError, verify};

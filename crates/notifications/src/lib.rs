@@ -3,6 +3,7 @@
 //! Pure: no input or output, no clock, no randomness. The sender hands in the time and the bytes of an answer.
 
 mod address;
+mod answer;
 mod event;
 mod event_type;
 mod filter;
@@ -10,6 +11,7 @@ mod retry;
 mod signature;
 
 pub use address::{AddressClass, check_address};
+pub use answer::{Attempt, Awaited, DeliveryFailure};
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};

@@ -2,12 +2,22 @@
 //!
 //! Pure: no input or output, no clock, no randomness. The sender hands in the time and the bytes of an answer.
 
+mod address;
+mod answer;
 mod event;
 mod event_type;
 mod filter;
 mod health;
+mod retry;
+mod signature;
 
+pub use address::{AddressClass, check_address};
+pub use answer::{Attempt, Awaited, DeliveryFailure};
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
 pub use health::TargetHealth;
+pub use retry::{RetrySchedule, retry_after};
+pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};
+pub use signature::{SignedHeaders, VerifyError, verify};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::explain::{explained, explained_if_any};
 use crate::store::changes::{StoredNumber, StoredOrder};
-use crate::store::types::{Cursor, RecordedAlert, UnreadableRow};
+use crate::store::types::{Cursor, NotificationRow, RecordedAlert, UnreadableRow};
 use number_order::{
     Cause, DeliveryDecision, FailureCode, FetchOutcome, Hint, Id, Limits, NoAnswer, OrderDetails,
     ParkReason, Readiness, State, Time,

@@ -260,7 +260,7 @@ async fn first_in_use<'a>(
     db: &mut PgConnection,
     tables: &[&'a str],
 ) -> sqlx::Result<Option<&'a str>> {
-    for table in tables.iter().filter(|table| **table != "service") {
+    for table in tables.iter().filter(|table| **table != "service" && **table != "event_sequence") {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM {table})");
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *db).await?;
         if row.try_get(0)? {

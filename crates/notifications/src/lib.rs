@@ -7,14 +7,18 @@ mod answer;
 mod event;
 mod event_type;
 mod filter;
+mod format;
 mod retry;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 pub use address::{AddressClass, check_address};
 pub use answer::{Attempt, Awaited, DeliveryFailure};
 pub use event::{Event, EventData, OrderPart, Subject};
 pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
+pub use format::{Content, Format};
 pub use retry::{RetrySchedule, retry_after};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};

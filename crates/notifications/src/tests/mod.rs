@@ -1,0 +1,2 @@
+mod json;
+pub(crate) mod samples;

@@ -9,6 +9,7 @@ mod event_type;
 mod filter;
 mod format;
 mod retry;
+mod schema;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use event_type::{EventType, TypePattern};
 pub use filter::{EventHead, Filter};
 pub use format::{Content, Format};
 pub use retry::{RetrySchedule, retry_after};
+pub use schema::{SCHEMA_VERSION, schema, schemas};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};
 pub use signature::{SignedHeaders, VerifyError, verify};

@@ -1,2 +1,3 @@
+mod codes;
 mod json;
 pub(crate) mod samples;

@@ -14,6 +14,7 @@ WORKDIR /build
 # The dependencies alone, with an empty program around them: a layer that stays until one of them changes.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
+COPY crates/notifications/Cargo.toml crates/notifications/
 COPY crates/number-order/Cargo.toml crates/number-order/
 COPY crates/order-form/Cargo.toml crates/order-form/
 COPY crates/sinch-numbers/Cargo.toml crates/sinch-numbers/

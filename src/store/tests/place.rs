@@ -131,6 +131,7 @@ impl Place {
                 lossy_commits: true,
                 clock: postgres::ClockSource::Requests,
                 projects,
+                targets: Vec::new(),
                 now: at(5000),
             }),
         }

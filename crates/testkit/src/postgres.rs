@@ -1,5 +1,6 @@
 //! PostgreSQL for tests: a server of the test's own, from what is installed on this machine.
 
+mod cutter;
 mod machine;
 
 use std::fs::{self, Permissions};
@@ -16,6 +17,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::wait::{PATIENCE, not_tried};
+pub use cutter::{Cuts, Cutter};
 use machine::{children_of, find_programs, unprivileged_user};
 
 /// Script that keeps a server, whose program and arguments it gets after the server's folder, for as long as its standard
@@ -111,6 +113,13 @@ impl Server {
     /// Returns the address of a database on the server's loopback port, which it has only if that was asked for.
     pub fn tcp_url(&self, database: &str) -> String {
         format!("postgres://tester@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Opens a way to the server on which connections are cut at random: at the given share of the requests, and
+    /// more often at commits.
+    pub async fn cutter(&self, seed: u64, share: f64) -> Cutter {
+        let socket = self.folder.path().join(format!(".s.PGSQL.{}", self.port));
+        Cutter::start(socket, seed, share).await
     }
 
     /// Returns the loopback port of the server.

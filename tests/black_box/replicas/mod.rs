@@ -1,6 +1,7 @@
 //! Replicas of the program that share a database on a PostgreSQL server.
 
 mod balancer;
+mod circuit;
 mod cluster;
 mod findings;
 mod rolling;

@@ -20,6 +20,7 @@ mod read_transactions;
 mod readiness;
 mod removals;
 mod retention;
+mod simulation;
 mod watch;
 
 use std::time::Duration;

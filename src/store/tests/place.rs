@@ -16,13 +16,12 @@ use tempfile::TempDir;
 #[cfg(feature = "postgres")]
 use testkit::postgres::{Server, ServerOptions};
 
-#[cfg(feature = "postgres")]
-use super::at;
-use super::{Backend, PROJECT, Projects, id};
+use super::{Backend, PROJECT, Projects, at, id};
 #[cfg(feature = "postgres")]
 use crate::store::postgres;
 use crate::store::sqlite;
 use crate::store::{Run, Settings, Store, open};
+use number_order::Time;
 
 /// Where the data of a store is.
 #[derive(Debug)]
@@ -116,11 +115,16 @@ impl Place {
     }
 
     pub(in crate::store) fn settings(&self, projects: Projects) -> Settings {
+        self.settings_at(projects, at(5000))
+    }
+
+    fn settings_at(&self, projects: Projects, now: Time) -> Settings {
         let projects = projects.iter().map(|(name, asks)| (id(name), *asks));
         let projects = projects.collect();
         match self {
             Place::Folder(_) => Settings::Sqlite(sqlite::Settings {
                 projects,
+                now,
                 ..sqlite::tests::settings(self.path())
             }),
             #[cfg(feature = "postgres")]
@@ -132,7 +136,7 @@ impl Place {
                 clock: postgres::ClockSource::Requests,
                 projects,
                 targets: Vec::new(),
-                now: at(5000),
+                now,
             }),
         }
     }
@@ -140,9 +144,14 @@ impl Place {
     /// Opens the store. It may still be held for a moment: a program that another test starts has this one's locks until
     /// it runs.
     pub(super) async fn open(&self, projects: Projects<'_>) -> (Store, Run) {
+        self.open_at(projects, at(5000)).await
+    }
+
+    /// Opens the store as [`Place::open`] does, at the given time.
+    pub(super) async fn open_at(&self, projects: Projects<'_>, now: Time) -> (Store, Run) {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
-            match open(self.settings(projects)).await {
+            match open(self.settings_at(projects, now)).await {
                 Err(error) if error.is_held() && Instant::now() < deadline => {
                     tokio::task::yield_now().await;
                 }
@@ -158,6 +167,7 @@ impl Place {
                 let sql = sqlx::AssertSqlSafe(sql.to_owned());
                 let mut db = self.connect().await;
                 sqlx::raw_sql(sql).execute(&mut db).await.expect("edits");
+                db.close().await.expect("closes");
             }
             #[cfg(feature = "postgres")]
             Place::Database { server, name } => execute(server, name, sql).await,

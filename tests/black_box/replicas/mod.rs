@@ -1,8 +1,10 @@
 //! Replicas of the program that share a database on a PostgreSQL server.
 
 mod balancer;
+mod circuit;
 mod cluster;
 mod findings;
+mod power;
 mod rolling;
 mod troubles;
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use sqlx::{Connection, PgConnection};
 use testkit::ledger::lost;
 use testkit::postgres::{Server, ServerOptions};
 use testkit::{Service, Settings, folder, until};
@@ -29,18 +32,26 @@ fn server() -> Option<Arc<Server>> {
     Server::start(options).map(Arc::new)
 }
 
+/// Share of the requests to the server at which the connection is cut, beside all other troubles.
+const CUT_SHARE: f64 = 0.004;
+
 /// Three replicas and their server meet troubles while callbacks come; at the end nothing may be wrong.
 async fn troubled(seed: u64, plan: Plan, span: Duration) {
     println!("seed {seed}");
     let mut random = Rng::with_seed(seed);
     let Some(server) = server() else { return };
     let database = server.database();
-    let url = server.url(&database);
+    let cutter = server.cutter(seed, CUT_SHARE).await;
+    let url = cutter.url(&database);
     let on_server = |settings: Settings| settings.set("database.url", url.as_str());
     let (mut cluster, replicas) = Cluster::start(seed, span, on_server).await;
     let place = (&server, database.as_str());
     let replicas = troubles::meet(plan, place, &cluster, replicas, &mut random).await;
     let acknowledged = cluster.played_out().await;
+    cutter.leave_off();
+    let cuts = cutter.cuts();
+    println!("{cuts:?}");
+    assert!(cuts.commits > 0, "seed {seed}: {cuts:?}");
     agree(
         &replicas[seed as usize % replicas.len()],
         &cluster.simulator,
@@ -111,6 +122,48 @@ async fn without_a_shared_database_the_rate_is_exceeded_and_an_order_fetched_twi
     })
     .await;
     drop(replicas);
+}
+
+/// The control of the cuts: whoever sends again what was not answered has it twice, if nothing tells that it was in.
+#[tokio::test]
+async fn without_a_key_what_is_sent_again_after_a_cut_is_stored_twice() {
+    const COMMITS_UNANSWERED: usize = 5;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let Some(server) = server() else { return };
+    let database = server.database();
+    server.sql(&database, "CREATE TABLE sent (n int)");
+    let cutter = server.cutter(seed, 0.05).await;
+    let url = cutter.url(&database);
+    let insert = async |db: &mut Option<PgConnection>, n: usize| -> sqlx::Result<()> {
+        let mut connection = match db.take() {
+            Some(connection) => connection,
+            None => PgConnection::connect(&url).await?,
+        };
+        let sql = format!("BEGIN; INSERT INTO sent VALUES ({n}); COMMIT");
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::raw_sql(sql).execute(&mut connection).await?;
+        *db = Some(connection);
+        Ok(())
+    };
+    let (mut sent, mut db) = (0, None);
+    until("lost answers to commits", async || {
+        while insert(&mut db, sent).await.is_err() {}
+        sent += 1;
+        (cutter.cuts().commits >= COMMITS_UNANSWERED).then_some(())
+    })
+    .await;
+    println!("{sent} sent; {:?}", cutter.cuts());
+    let count = |what: &str| {
+        let counted = server.sql(&database, &format!("SELECT count({what}) FROM sent"));
+        counted.parse::<usize>().expect("a number")
+    };
+    assert_eq!(
+        count("DISTINCT n"),
+        sent,
+        "each was sent until it was answered"
+    );
+    assert!(count("*") >= sent + COMMITS_UNANSWERED, "the test can tell");
 }
 
 /// The control of the server's kills: where commits wait for no disk, which has to be allowed by name, the same kill loses

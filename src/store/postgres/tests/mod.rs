@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Row;
 use testkit::postgres::{Server, ServerOptions};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
@@ -18,6 +19,8 @@ mod refusals;
 mod upkeep;
 
 use super::*;
+use crate::store::changes::StoredOrder;
+use crate::store::sql::orders::order_columns;
 use crate::store::tests::place::shared_server;
 use crate::store::tests::{PROJECT, at, id, key};
 use crate::store::types::*;
@@ -116,6 +119,23 @@ impl Fixture {
 
     fn text(&self, sql: &str) -> String {
         self.server.sql(&self.database, sql)
+    }
+}
+
+impl Store {
+    /// Reads the only order as it is on disk, and the number of deliveries that wait.
+    pub(in crate::store) async fn only_order(&self) -> (Option<StoredOrder>, i64) {
+        const SQL: &str = concat!(
+            "SELECT (SELECT json_build_array(",
+            order_columns!(),
+            ")::text FROM orders AS o JOIN projects AS p ON p.id = o.project), (SELECT count(*) FROM pending)"
+        );
+        let mut work = self.shared.inbox.begin().await.expect("begins");
+        let row = sqlx::query(SQL).fetch_one(&mut *work).await.expect("reads");
+        let order = row.get::<Option<&str>, _>(0);
+        let order = order.map(|text| serde_json::from_str(text).expect("an order"));
+        work.undo().await.expect("ends");
+        (order, row.get(1))
     }
 }
 

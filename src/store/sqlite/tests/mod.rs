@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 mod accepting;
@@ -22,15 +21,14 @@ mod processing;
 mod readiness;
 mod retention;
 mod schema;
-mod simulation;
 mod unreadable;
 
+use super::rows::order_text;
 use super::*;
+use crate::store::changes::StoredOrder;
 use crate::store::tests::*;
 use crate::store::types::*;
-use number_order::{
-    AlertKind, Answer, Backoff, Failure, Id, Limits, OrderKey, Policy, State, Time,
-};
+use number_order::{AlertKind, Answer, Failure, Limits, Policy, State, Time};
 
 /// A folder for a database, in memory where there is plenty of it: what these tests prove does not depend on a disk,
 /// and thousands of commits need not wait for a busy one.
@@ -132,5 +130,25 @@ impl Store {
         let mut db = self.readers.begin().await.expect("reads");
         let warnings = removal::not_fetched(&mut db, &settings).await;
         warnings.expect("reads")
+    }
+
+    /// Reads the only order as it is on disk, and the number of deliveries that wait.
+    pub(in crate::store) async fn only_order(&self) -> (Option<StoredOrder>, i64) {
+        const SQL: &str = concat!(
+            "SELECT (SELECT ",
+            order_text!(),
+            " FROM orders AS o JOIN projects AS p ON p.id = o.project), \
+             (SELECT count(*) FROM deliveries WHERE phase = 'waiting')"
+        );
+        let mut db = self.readers.begin().await.expect("reads");
+        let row = sqlx::query(SQL).fetch_one(&mut *db).await.expect("reads");
+        let order = row.get::<Option<&str>, _>(0);
+        let order = order.map(|text| serde_json::from_str(text).expect("an order"));
+        (order, row.get(1))
+    }
+
+    /// Closes the connections of readers, as the end of the process does.
+    pub(in crate::store) async fn close_readers(&self) {
+        self.readers.close().await;
     }
 }

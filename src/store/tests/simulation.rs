@@ -1,32 +1,36 @@
 //! Ordering rules on the real database: the model of Sinch drives them in simulated time, and kills the service between
 //! any two steps.
 
-use std::time::Instant;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use number_order::FetchOutcome;
-use std::sync::Arc;
-
-use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::store::changes::StoredOrder;
-use crate::store::sqlite::rows::order_text;
-use number_order::{Decision, Event, FetchAttempt, Order};
+use number_order::{Decision, Event, FetchAttempt, FetchOutcome, Order};
 use sinch_simulator::simulation::{Applied, Scenario, Strategy, Subject};
 
-const SEED: u64 = 1;
-const ORDERS: u64 = 64;
+/// Number of seeds with which the real database is tried in a usual run.
+const SEEDS: u64 = 4;
+
+/// Number of seeds that are tried at once.
+const THREADS: usize = 4;
+
+/// Duration of a lease. Where others may work on the database, a lease outlives the service that had it.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// The order under test, in a database of its own.
 struct Database {
     runtime: Arc<Runtime>,
-    folder: TempDir,
+    place: Place,
     name: Id,
     store: Option<Store>,
-    writer: JoinHandle<Result<(), StoreError>>,
+    run: JoinHandle<Result<(), StoreError>>,
     claim: Option<Claim>,
     order: Order,
+    /// Number of deliveries that wait to be processed.
+    waiting: i64,
     /// Data that the database forgets on purpose: this proves that the simulation notices.
     forgets: Forgets,
 }
@@ -43,19 +47,20 @@ enum Forgets {
 }
 
 impl Database {
-    fn new(name: &Id, since: Time, forgets: Forgets) -> Database {
+    fn new(on: Backend, name: &Id, since: Time, forgets: Forgets) -> Database {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Arc::new(runtime.expect("a runtime"));
-        let folder = folder();
-        let (store, writer) = start(&runtime, &folder, since);
+        let place = runtime.block_on(Place::new(on));
+        let (store, run) = start(&runtime, &place, since);
         Database {
             runtime,
-            folder,
+            place,
             name: name.clone(),
             store: Some(store),
-            writer,
+            run,
             claim: None,
             order: Order::new(since),
+            waiting: 0,
             forgets,
         }
     }
@@ -75,58 +80,36 @@ impl Database {
         self.order.confirmed.as_ref().map(|known| known.state)
     }
 
-    /// Reads the order as it is on disk.
+    /// Reads the order as it is on disk. A lease that a killed service has left puts its fetch off.
     fn read(&mut self) {
-        const SQL: &str = concat!(
-            "SELECT ",
-            order_text!(),
-            " FROM orders AS o JOIN projects AS p ON p.id = o.project"
-        );
-        let readers = &self.store().readers;
-        let row = self.runtime.block_on(async {
-            let mut db = readers.begin().await?;
-            sqlx::query(SQL).fetch_optional(&mut *db).await
+        let (stored, waiting) = self.runtime.block_on(async {
+            match self.store() {
+                Store::Sqlite(store) => store.only_order().await,
+                #[cfg(feature = "postgres")]
+                Store::Postgres(store) => store.only_order().await,
+            }
         });
-        if let Some(row) = row.expect("reads") {
-            let stored: StoredOrder = serde_json::from_str(row.get(0)).expect("an order");
-            self.order = stored.order;
+        self.waiting = waiting;
+        let Some(stored) = stored else { return };
+        self.order = stored.order;
+        if let (None, Some((_, until))) = (&self.claim, stored.lease) {
+            self.order.fetch_at = self.order.fetch_at.map(|at| at.max(until));
         }
     }
 
-    fn execute(&self, sql: &'static str) {
-        let path = self.folder.path().join("rules.db");
-        self.runtime.block_on(async {
-            let url = format!("sqlite://{}", path.display());
-            let mut db = SqliteConnection::connect(&url).await.expect("opens");
-            sqlx::query(sql).execute(&mut db).await.expect("is done");
-            db.close().await.expect("closes");
-        });
+    fn edit(&self, sql: &str) {
+        self.runtime.block_on(self.place.edit(sql));
     }
 }
 
 fn start(
     runtime: &Runtime,
-    folder: &TempDir,
+    place: &Place,
     now: Time,
 ) -> (Store, JoinHandle<Result<(), StoreError>>) {
-    let settings = Settings {
-        now,
-        ..settings(folder.path().join("rules.db"))
-    };
     runtime.block_on(async {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        loop {
-            match open(&settings).await {
-                // A program that another test starts has this one's locks until it runs.
-                Err(OpenError::Held(_)) if Instant::now() < deadline => {
-                    tokio::task::yield_now().await;
-                }
-                opened => {
-                    let (store, writer) = opened.expect("opens");
-                    return (store, tokio::spawn(writer));
-                }
-            }
-        }
+        let (store, run) = place.open_at(ONE_PROJECT, now).await;
+        (store, tokio::spawn(run))
     })
 }
 
@@ -196,7 +179,7 @@ impl Subject for Database {
             isolated: Arc::default(),
             known_pause: None,
             now,
-            lease: Duration::from_secs(60),
+            lease: LEASE,
         };
         let claims = self.runtime.block_on(self.store().claim(request));
         self.claim = claims.expect("claims").claims().pop();
@@ -233,34 +216,31 @@ impl Subject for Database {
 
     fn restart(&mut self, now: Time, _spread: Duration) -> bool {
         self.claim = None;
-        self.writer.abort();
-        let (runtime, writer) = (self.runtime.clone(), &mut self.writer);
-        let ended = runtime.block_on(writer);
+        self.run.abort();
+        let ended = self.runtime.block_on(&mut self.run);
         assert!(
             ended.is_err_and(|end| end.is_cancelled()),
             "killed, not ended"
         );
-        if let Some(store) = self.store.take() {
-            runtime.block_on(store.readers.close());
+        // PostgreSQL's connections are cut when the last handle goes.
+        if let Some(Store::Sqlite(store)) = self.store.take() {
+            self.runtime.block_on(store.close_readers());
         }
-        match self.forgets {
-            Forgets::Nothing => {}
-            Forgets::Pending => self.execute("DELETE FROM deliveries WHERE phase = 'waiting'"),
-            Forgets::Hints => {
-                self.execute("UPDATE orders SET hints = '[]', hinted_at = NULL, fetch_at = NULL");
+        match (self.forgets, &self.place) {
+            (Forgets::Nothing, _) => {}
+            (Forgets::Pending, Place::Folder(_)) => {
+                self.edit("DELETE FROM deliveries WHERE phase = 'waiting'");
+            }
+            #[cfg(feature = "postgres")]
+            (Forgets::Pending, Place::Database { .. }) => self.edit("DELETE FROM pending"),
+            (Forgets::Hints, _) => {
+                self.edit("UPDATE orders SET hints = '[]', hinted_at = NULL, fetch_at = NULL");
             }
         }
-        let (store, writer) = start(&runtime, &self.folder, now);
-        (self.store, self.writer) = (Some(store), writer);
+        let (store, run) = start(&self.runtime, &self.place, now);
+        (self.store, self.run) = (Some(store), run);
         self.read();
-        let sql = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
-        let readers = &self.store().readers;
-        let waiting = runtime.block_on(async {
-            let mut db = readers.begin().await?;
-            sqlx::query(sql).fetch_one(&mut *db).await
-        });
-        let waiting: i64 = waiting.expect("reads").get(0);
-        waiting > 0
+        self.waiting > 0
     }
 }
 
@@ -279,39 +259,83 @@ fn scenario(seed: u64, orders: u64) -> Scenario {
     }
 }
 
-#[test]
-fn the_real_database_confirms_the_true_state_of_every_order_whenever_it_is_killed() {
-    let scenario = scenario(SEED, ORDERS);
-    let subject = |name: &Id, since: Time| Database::new(name, since, Forgets::Nothing);
-    let tally = scenario.run_with(&subject, 4);
-    for (index, wrong) in &tally.failed {
-        eprintln!("seed {SEED}, order {index}: {wrong}");
-        for line in scenario.story_with(&subject, *index) {
-            eprintln!("{line}");
+/// Makes a trial with each of the seeds, several at once, since most of the time is spent waiting for the database.
+fn with_each(seeds: RangeInclusive<u64>, trial: impl Fn(u64) + Sync) {
+    let seeds = Mutex::new(seeds);
+    let next = || seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(seed) = next() {
+                    trial(seed);
+                }
+            });
         }
-    }
-    assert_eq!(tally.orders, ORDERS);
-    assert!(!tally.is_wrong(), "seed {SEED}");
-    let pure = scenario.run(Strategy::Rules, 4);
-    assert!(!pure.is_wrong(), "seed {SEED}: the rules themselves");
-    let crashes = tally.met.paths().find(|(name, ..)| *name == "crash");
-    let crashes = crashes.map_or(0, |(_, met, _)| met);
-    assert!(crashes > ORDERS, "{crashes} crashes");
+    });
 }
 
-#[test]
-fn a_database_that_forgets_is_found_out() {
-    for forgets in [Forgets::Pending, Forgets::Hints] {
-        let is_found = |orders: u64| {
-            let scenario = Scenario {
-                crash: 0.4,
-                ..scenario(SEED, orders)
-            };
-            let subject = |name: &Id, since: Time| Database::new(name, since, forgets);
-            scenario.run_with(&subject, 4).is_wrong()
-        };
-        // A few orders are enough to show it in most cases.
-        let found = [2, 4, 12].into_iter().any(is_found);
-        assert!(found, "seed {SEED}: {forgets:?} is not noticed");
+/// Number of orders that are played with each seed: fewer where a start of the service costs more.
+fn orders(on: Backend) -> u64 {
+    match on {
+        Backend::Sqlite => 16,
+        #[cfg(feature = "postgres")]
+        Backend::Postgres => 8,
     }
 }
+
+/// `SIMULATED_SEEDS=100 cargo test --lib whenever_it_is_killed`
+async fn the_real_database_confirms_the_true_state_of_every_order_whenever_it_is_killed(
+    on: Backend,
+) {
+    in_thread(move || {
+        let seeds = std::env::var("SIMULATED_SEEDS").ok();
+        let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
+        let (orders, crashes) = (orders(on), AtomicU64::new(0));
+        with_each(1..=seeds, |seed| {
+            let scenario = scenario(seed, orders);
+            let subject = |name: &Id, since: Time| Database::new(on, name, since, Forgets::Nothing);
+            let tally = scenario.run_with(&subject, 1);
+            for (index, wrong) in &tally.failed {
+                eprintln!("seed {seed}, order {index}: {wrong}");
+                for line in scenario.story_with(&subject, *index) {
+                    eprintln!("{line}");
+                }
+            }
+            assert_eq!(tally.orders, orders);
+            assert!(!tally.is_wrong(), "seed {seed}");
+            let pure = scenario.run(Strategy::Rules, 1);
+            assert!(!pure.is_wrong(), "seed {seed}: the rules themselves");
+            let met = tally.met.paths().find(|(name, ..)| *name == "crash");
+            crashes.fetch_add(met.map_or(0, |(_, met, _)| met), Relaxed);
+        });
+        let crashes = crashes.into_inner();
+        println!("{crashes} crashes");
+        assert!(crashes > orders * seeds, "{crashes} crashes");
+    })
+    .await;
+}
+
+async fn a_database_that_forgets_is_found_out(on: Backend) {
+    in_thread(move || {
+        // In these worlds a few orders are enough to show it.
+        for (forgets, seeds) in [(Forgets::Pending, 9..=10), (Forgets::Hints, 8..=8)] {
+            let found = AtomicU64::new(0);
+            with_each(seeds, |seed| {
+                let scenario = Scenario {
+                    crash: 0.4,
+                    ..scenario(seed, 2)
+                };
+                let subject = |name: &Id, since: Time| Database::new(on, name, since, forgets);
+                let wrong = scenario.run_with(&subject, 1).is_wrong();
+                found.fetch_add(u64::from(wrong), Relaxed);
+            });
+            assert!(found.into_inner() > 0, "{forgets:?} is not noticed");
+        }
+    })
+    .await;
+}
+
+suite!(
+    the_real_database_confirms_the_true_state_of_every_order_whenever_it_is_killed,
+    a_database_that_forgets_is_found_out,
+);

@@ -2,6 +2,7 @@
 
 mod cutter;
 mod machine;
+mod power;
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -13,12 +14,14 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::wait::{PATIENCE, not_tried};
 pub use cutter::{Cuts, Cutter};
 use machine::{children_of, find_programs, unprivileged_user};
+use power::PowerDisk;
 
 /// Script that keeps a server, whose program and arguments it gets after the server's folder, for as long as its standard
 /// input is open. Also when the test is killed, the server ends with it, by its process id. The folder goes too, unless
@@ -39,6 +42,8 @@ pub struct ServerOptions {
     pub fsync: bool,
     /// `true` lets the server listen on this machine's loopback address, too.
     pub tcp: bool,
+    /// `true` lets the server's power be cut, in a model of a disk.
+    pub power_can_be_cut: bool,
     /// Further settings of the server's.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -51,6 +56,7 @@ pub struct Server {
     user: Option<(u32, u32)>,
     options: ServerOptions,
     port: u16,
+    power: Option<PowerDisk>,
     keeper: Mutex<Option<Child>>,
     databases: AtomicU32,
 }
@@ -72,16 +78,25 @@ impl Server {
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid)).expect("root gives its folder away");
         }
+        let power = if options.power_can_be_cut {
+            Some(PowerDisk::make(folder.path(), &data_of(&folder))?)
+        } else {
+            None
+        };
         let server = Server {
             folder,
             programs,
             user,
             options,
             port,
+            power,
             keeper: Mutex::default(),
             databases: AtomicU32::new(0),
         };
         server.make_data();
+        if let Some(power) = &server.power {
+            power.begin();
+        }
         server.start_again();
         Some(server)
     }
@@ -174,6 +189,13 @@ impl Server {
         self.end_keeper();
     }
 
+    /// Cuts the power of the server's machine: the server is killed, and of what it has written and not synced some is lost.
+    pub fn cut_power(&self, random: &mut Rng) {
+        self.kill();
+        let power = self.power.as_ref().expect("the power can be cut");
+        power.cut(random);
+    }
+
     /// Stops the server: its sessions are terminated, and everything is on its disk.
     pub fn stop(&self) {
         self.signal_server(Signal::INT);
@@ -250,6 +272,10 @@ impl Server {
             "C",
             "--no-sync",
         ]);
+        if self.power.is_some() {
+            // The disk compares the whole of a file with each sync.
+            initdb.arg("--wal-segsize=1");
+        }
         let made = initdb.output().expect("initdb can be started");
         let said = String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "no database could be made: {said}");
@@ -262,6 +288,9 @@ impl Server {
         let mut keeper = Command::new("sh");
         if let Some((uid, gid)) = self.user {
             keeper.uid(uid).gid(gid);
+        }
+        if let Some(power) = &self.power {
+            power.give_to(&mut keeper);
         }
         keeper.args(["-c", KEEPER]).arg(self.folder.path());
         keeper.arg(self.programs.join("postgres"));
@@ -297,7 +326,7 @@ impl Server {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        data_of(&self.folder)
     }
 
     fn lock_keeper(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
@@ -343,6 +372,10 @@ impl Server {
             let _ = kill_process(child, signal);
         }
     }
+}
+
+fn data_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
 }
 
 impl Drop for Server {

@@ -4,6 +4,7 @@ mod balancer;
 mod circuit;
 mod cluster;
 mod findings;
+mod power;
 mod rolling;
 mod troubles;
 

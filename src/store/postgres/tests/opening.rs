@@ -18,8 +18,8 @@ fn server(fsync: bool, settings: &[(&'static str, &str)]) -> Option<Server> {
         .map(|(name, value)| (*name, (*value).to_owned()));
     Server::start(ServerOptions {
         fsync,
-        tcp: false,
         settings: settings.collect(),
+        ..ServerOptions::default()
     })
 }
 

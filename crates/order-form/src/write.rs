@@ -215,7 +215,9 @@ impl Writer {
         for template in &document.templates {
             let name = template.name.as_deref().unwrap_or("a file");
             let url = template.url.as_deref().unwrap_or("no address is given");
-            self.write_comment(&format!("To be filled in: {name}, {url}"));
+            self.write_comment(&format!(
+                "A template of Sinch's for the file, to be filled in: {name}, {url}"
+            ));
         }
         for piece in &document.not_understood {
             self.write_piece(piece);

@@ -197,7 +197,7 @@ impl<'a> Folder<'a> {
         }
         print_line(command("  ", "order search AU MOBILE --capability SMS"));
         print_line(format_args!(
-            "  # {number} can be had, and so can the numbers of your search"
+            "  # order one of the numbers found, or {number}, which can be had as well"
         ));
         let requirements =
             format!("order requirements AU MOBILE --form {OWN_FORM_FILE} --number {number}");

@@ -51,7 +51,7 @@ confirmed = ""
 [registration.2]
 # Authorisation (mandatory document)
 # File types that are allowed: application/pdf
-# To be filled in: t.rtf, https://files.example/t.rtf
+# A template of Sinch's for the file, to be filled in: t.rtf, https://files.example/t.rtf
 [[documents]]
 id = "d1"
 file = ""

@@ -189,7 +189,8 @@ impl Placing {
             format!("uploaded: {}", document.id)
         } else {
             format!(
-                "uploaded again: {}; Sinch has shown the upload as FAILED, and gives no reason",
+                "uploaded again: {}, since Sinch has shown the upload as FAILED; it gives no reason, and no cure is \
+                 known but another try",
                 document.id
             )
         };

@@ -120,14 +120,14 @@ pub(super) const CLOSED: &str = "
     ORDER BY closed_at LIMIT ?";
 
 pub(super) const REMOVE_ORDERS: [&str; 7] = [
+    "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM transitions WHERE order_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM alerts WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM notification_queues WHERE target IN (SELECT id FROM targets) \
      AND subject IN (SELECT value FROM json_each(?))",
     "DELETE FROM notifications WHERE event IN (SELECT e.sequence FROM json_each(?) AS v CROSS JOIN events AS e \
      ON e.order_id = v.value)",
     "DELETE FROM events WHERE order_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM fetches WHERE order_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM transitions WHERE order_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM alerts WHERE order_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM orders WHERE id IN (SELECT value FROM json_each(?))",
 ];
 

@@ -7,7 +7,7 @@ mod details;
 mod fetching;
 mod figures;
 mod interleaved;
-mod notifying;
+pub(in crate::store) mod notifying;
 mod number_events;
 mod numbers;
 mod order_filters;

@@ -8,7 +8,8 @@ use notifications::{DeliveryFailure, EventType, Filter, TypePattern};
 /// Duration of a lease, in seconds.
 const LEASE_SECS: i64 = 60;
 
-fn target(name: &str, types: &str, provisional: bool) -> TargetSettings {
+/// A target that is told events of the given types.
+pub(in crate::store) fn target(name: &str, types: &str, provisional: bool) -> TargetSettings {
     TargetSettings {
         name: name.to_owned(),
         filter: Filter {
@@ -46,7 +47,7 @@ fn failed(status: u16, again_at: Option<i64>) -> NotificationOutcome {
 }
 
 impl Fixture {
-    async fn telling(on: Backend, targets: Vec<TargetSettings>) -> Fixture {
+    pub(in crate::store) async fn telling(on: Backend, targets: Vec<TargetSettings>) -> Fixture {
         Fixture::at_place(Place::new(on).await, targets).await
     }
 

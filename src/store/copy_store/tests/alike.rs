@@ -61,6 +61,10 @@ fn as_stored(seen: &str) -> String {
     while let Some(at) = text.find(" sha256:") {
         text.replace_range(at..at + " sha256:".len() + 32, "");
     }
+    // Each draws its own ids of what happens after the copy.
+    while let Some(at) = text.find("\"evt_") {
+        text.replace_range(at..at + "\"evt_".len() + 32, "\"");
+    }
     text
 }
 
@@ -208,6 +212,7 @@ async fn no_table_and_no_column_is_left_out() {
     let copied: BTreeSet<String> = columns.collect();
     let left_out: Vec<&String> = schema.difference(&copied).collect();
     let expected = [
+        "notification_queues.lease",
         "order_numbers.leased_until_at",
         "orders.lease",
         "orders.leased_until_at",

@@ -1,6 +1,7 @@
 //! An installation with something of everything.
 
 use super::*;
+use crate::store::tests::notifying::target;
 use number_order::{
     Answer, CallbackKey, Failure, Limits, NotUnderstood, OrderDetails, OrderNumber, OtherEvent,
     Snapshot, State, Status, StepKind, StepOutcome,
@@ -56,7 +57,8 @@ fn shown(state: State, number: &str) -> Answer {
 
 /// Makes a store on SQLite that has something in every table, stops it, and returns its place.
 pub(super) async fn filled() -> Place {
-    let fixture = Fixture::on(Backend::Sqlite).await;
+    let told = vec![target("crm", "order.*", true)];
+    let fixture = Fixture::telling(Backend::Sqlite, told).await;
     receive(&fixture, "e", 10).await;
     fixture.process(20).await;
     fetch(&fixture).await;

@@ -9,7 +9,7 @@ use crate::store::sqlite::{Store, StoreError};
 use crate::store::{NotificationClaim, NotificationRequest, NotificationsClaimed};
 
 /// Selects a target, and the time at which the first of its queues is due.
-const SELECT_TARGET: &str = concat!(
+pub(super) const SELECT_TARGET: &str = concat!(
     "SELECT ",
     target_columns!(),
     ", (SELECT min(q.due_at) FROM notification_queues AS q WHERE q.target = t.id) AS due_at \
@@ -17,14 +17,14 @@ const SELECT_TARGET: &str = concat!(
 );
 
 /// Leases the queues of a target that have been due for the longest time.
-const LEASE_QUEUES: &str = "
+pub(super) const LEASE_QUEUES: &str = "
     UPDATE notification_queues SET due_at = ?4, lease = ?5
     WHERE target = ?1 AND subject IN (
         SELECT subject FROM notification_queues WHERE target = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3 + 0)
     RETURNING subject";
 
 /// Selects the first notification of each of the given queues, with its event.
-const SELECT_FIRST: &str = "
+pub(super) const SELECT_FIRST: &str = "
     SELECT n.id, n.target, n.subject, n.attempts, e.sequence, e.id AS event_id, e.type, e.body
     FROM json_each(?2) AS v
     CROSS JOIN notifications AS n ON n.id = (SELECT first.id FROM notifications AS first

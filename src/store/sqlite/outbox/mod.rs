@@ -49,6 +49,22 @@ const INSERT_QUEUES: &str = "
     SELECT value ->> 'target', value ->> 'subject', min(value ->> 'due_at') FROM json_each(?) WHERE true
     GROUP BY 1, 2 ON CONFLICT DO NOTHING";
 
+/// Statements of the outbox, for the test of their plans.
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 11] = [
+    SELECT_KNOWN,
+    INSERT_NOTIFICATIONS,
+    INSERT_QUEUES,
+    claim::SELECT_TARGET,
+    claim::LEASE_QUEUES,
+    claim::SELECT_FIRST,
+    settle::UPDATE_NOTIFICATIONS,
+    settle::RELEASE_QUEUES,
+    settle::REMOVE_QUEUES,
+    queries::SELECT_MARKS,
+    queries::SELECT_EVENTS,
+];
+
 /// Records events, and the notifications of the targets that want them.
 pub(super) async fn add(
     db: &mut SqliteConnection,

@@ -9,11 +9,11 @@ use crate::store::sqlite::{Store, StoreError};
 use crate::store::{EventPage, Listing, NotificationFilter, NotificationRow, TargetRow};
 
 /// Selects the marks of the feed: the number up to which events are pruned, and that of the newest one.
-const SELECT_MARKS: &str = "
+pub(super) const SELECT_MARKS: &str = "
     SELECT events_pruned_through, (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') AS newest
     FROM service";
 
-const SELECT_EVENTS: &str = "
+pub(super) const SELECT_EVENTS: &str = "
     SELECT sequence, type, provisional, body FROM events WHERE sequence > ? AND test = 0 ORDER BY sequence LIMIT ?";
 
 impl Store {

@@ -13,7 +13,7 @@ use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError};
 
 /// Writes the results of the lease holders to their notifications, and returns those.
-const UPDATE_NOTIFICATIONS: &str = "
+pub(super) const UPDATE_NOTIFICATIONS: &str = "
     UPDATE notifications SET phase = v.phase, attempts = min(attempts + 1, 4294967295), attempted_at = v.attempted_at,
         failure = v.failure, failure_fields = v.failure_fields
     FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease, value ->> 'phase' AS phase,
@@ -25,7 +25,7 @@ const UPDATE_NOTIFICATIONS: &str = "
     RETURNING notifications.id";
 
 /// Releases the queues: they are due when their first notification is.
-const RELEASE_QUEUES: &str = "
+pub(super) const RELEASE_QUEUES: &str = "
     UPDATE notification_queues SET lease = NULL, due_at = v.due_at
     FROM (SELECT value ->> 'target' AS target, value ->> 'subject' AS subject, value ->> 'lease' AS lease,
             value ->> 'due_at' AS due_at FROM json_each(?)) AS v
@@ -33,7 +33,7 @@ const RELEASE_QUEUES: &str = "
         AND notification_queues.lease = v.lease";
 
 /// Removes the given queues in which nothing waits any more.
-const REMOVE_QUEUES: &str = "
+pub(super) const REMOVE_QUEUES: &str = "
     DELETE FROM notification_queues
     WHERE (target, subject) IN (SELECT value ->> 'target', value ->> 'subject' FROM json_each(?)) AND lease IS NULL
         AND NOT EXISTS (SELECT 1 FROM notifications AS n

@@ -71,7 +71,7 @@ const BACKENDS: [&str; 4] = [
 const WORDS: [(&str, &str); 6] = [
     ("sqlx", "store testkit"),
     ("axum::", "http sinch_simulator testkit"),
-    ("reqwest", "sinch_numbers sinch_simulator commands"),
+    ("reqwest", "sinch_numbers sinch_simulator worker commands"),
     ("Timestamp::now", "clock testkit"),
     ("SystemTime::now", "clock"),
     ("Zoned::now", "clock"),
@@ -226,7 +226,7 @@ fn a_forbidden_import_is_found() {
         ("store", "use axum::Json;"),
         ("worker", "let pool: sqlx::SqlitePool;"),
         ("worker", "let now = jiff::Timestamp::now();"),
-        ("worker", "use reqwest::Client;"),
+        ("http", "use reqwest::Client;"),
         ("app", "use sinch_simulator::World;"),
         ("commands", "use testkit::Service;"),
         ("testkit", "use sinch_callbacks::clock;"),

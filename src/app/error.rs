@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::clock::ClockError;
 use crate::store::{OpenError, StoreError};
+use crate::worker::EndpointError;
 use number_order::Id;
 use sinch_numbers::api::BuildError;
 
@@ -38,6 +39,14 @@ pub enum StartError {
         /// Reason why the client cannot be built.
         error: BuildError,
     },
+    /// A target cannot be told anything.
+    #[error("target {target}: {error}")]
+    Target {
+        /// Name of the target.
+        target: String,
+        /// Reason why there is no client of its URL.
+        error: EndpointError,
+    },
 }
 
 impl StartError {
@@ -48,7 +57,8 @@ impl StartError {
             StartError::Clock(_)
             | StartError::Database(_)
             | StartError::Thread(..)
-            | StartError::Client { .. } => false,
+            | StartError::Client { .. }
+            | StartError::Target { .. } => false,
         }
     }
 }

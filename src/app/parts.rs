@@ -10,17 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::settings::{
-    Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
-    sources, timeouts,
+    Clients, Projects, Receivers, api_off, backoff, operators_settings, policy, retention_periods,
+    routes, sources, timeouts,
 };
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
 use crate::metrics::Metrics;
 use crate::store::{Rate, Store};
 use crate::worker::{
-    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, Worker,
+    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, Receiver, RetentionWorker, Sender,
+    Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -45,6 +46,7 @@ pub(super) struct PartsInput {
     pub writer: Run,
     pub clients: Clients,
     pub projects: Projects,
+    pub receivers: Receivers,
     pub callbacks_listener: TcpListener,
     pub operators_listener: TcpListener,
     pub limits: ListenerLimits,
@@ -121,6 +123,13 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
             run,
         }));
     }
+    for (target, receiver) in config.targets.iter().zip(ready.receivers) {
+        parts.push(Part {
+            name: "the sender of a target",
+            thread: None,
+            run: shared.sender(target, receiver),
+        });
+    }
     parts
 }
 
@@ -174,6 +183,21 @@ impl Shared {
             metrics: self.metrics.clone(),
         };
         run(fetcher.run(self.stop.clone(), self.abort.clone()))
+    }
+
+    /// Returns the future of the sender of one target. It stops after its attempts in flight, unless they are abandoned.
+    fn sender(&self, target: &Target, receiver: Receiver) -> Run {
+        let sender = Sender {
+            target: target.name.clone(),
+            receiver,
+            store: self.store.clone(),
+            slots: target.max_in_flight,
+            rate: target.requests_per_second.map(Rate::per_second),
+            timeout: target.timeout,
+            retries: target.retries.clone(),
+            metrics: self.metrics.clone(),
+        };
+        run(sender.run(self.stop.clone(), self.abort.clone()))
     }
 
     /// Returns the future of the listener for callbacks. It stops after the requests in flight.

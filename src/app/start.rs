@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use super::error::StartError;
 use super::parts::{self, PartsInput, Shared};
-use super::settings::{clients, listener_limits, store_settings};
+use super::settings::{clients, listener_limits, receivers, store_settings};
 use super::spawn::spawn;
 use crate::clock;
 use crate::config::Config;
@@ -44,6 +44,7 @@ impl App {
         let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
         let operators_listener = bind("operators.listen", config.operators.listen)?;
         let (clients, projects) = clients(&config)?;
+        let receivers = receivers(&config)?;
         let (store, writer) = held.open().await?;
         for (path, what) in settings.exposed() {
             tracing::warn!(path = %path.display(), "a file of the database: {what}");
@@ -64,6 +65,7 @@ impl App {
             writer: parts::run(writer),
             clients,
             projects,
+            receivers,
             callbacks_listener,
             operators_listener,
             limits,

@@ -106,7 +106,7 @@ fn start_code(error: &StartError) -> u8 {
     match error {
         StartError::Database(error) if error.is_held() => HELD,
         StartError::Database(error) if error.is_misconfigured() => CONFIG,
-        StartError::Client { .. } => CONFIG,
+        StartError::Client { .. } | StartError::Target { .. } => CONFIG,
         StartError::Clock(_)
         | StartError::Database(_)
         | StartError::Listen { .. }

@@ -28,8 +28,8 @@ use number_order::Limits;
 pub use sections::DatabaseUrl;
 use sections::deadlines;
 pub use sections::{
-    Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Log, LogFormat, Operators, Project,
-    ProjectAccess, Retention, Signature, Sinch, Worker,
+    Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Destination, Log, LogFormat,
+    Operators, Project, ProjectAccess, Retention, Signature, Sinch, Target, Worker,
 };
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};
@@ -59,6 +59,8 @@ pub struct Config {
     pub log: Log,
     /// Projects of Sinch that are served. There is at least one; ids and paths are distinct.
     pub projects: Vec<Project>,
+    /// Other systems that are told of changes. Their names are distinct.
+    pub targets: Vec<Target>,
 }
 
 /// Configuration, and the warnings about it: what is allowed but unwise.
@@ -104,7 +106,7 @@ impl Config {
 
     /// Reads every section of the configuration.
     fn read(reader: &mut Reader<'_>) -> Config {
-        Config {
+        let mut config = Config {
             callbacks: Callbacks::read(reader),
             operators: Operators::read(reader),
             database: Database::read(reader),
@@ -114,7 +116,10 @@ impl Config {
             sinch: Sinch::read(reader),
             log: Log::read(reader),
             projects: Project::read_all(reader),
-        }
+            targets: Vec::new(),
+        };
+        config.targets = Target::read_all(reader, &config.projects);
+        config
     }
 }
 
@@ -150,7 +155,7 @@ pub fn default_deadlines() -> Limits {
 /// Returns every section of the configuration with every key, as documents show them.
 pub fn reference() -> Vec<SectionDoc> {
     // A list of tables shows its keys only if it has a table.
-    let tree = Tree::parse("", "[[projects]]").unwrap_or_default();
+    let tree = Tree::parse("", "[[projects]]\n[[targets]]").unwrap_or_default();
     let mut reader = Reader::new(&tree);
     Config::read(&mut reader);
     reader.finish().sections

@@ -4,7 +4,7 @@
 /// maximum holds for connections of sources that are not allowed. Further ones are closed without a response.
 const REJECTED_MAX: usize = 256;
 
-/// Number of open files that the rest of the program needs, apart from its fetches: for the database, the runtime, the
+/// Number of open files that the rest of the program needs, apart from its fetches and what it tells others: for the database, the runtime, the
 /// log, and one connection over the limit until it is closed.
 const OTHER_OPEN_FILES: usize = 64;
 
@@ -60,11 +60,11 @@ pub struct ListenerLimits {
 }
 
 impl ListenerLimits {
-    /// Divides among the listeners the open files that a limit leaves; `None` means no limit. `fetches_max` is the
-    /// maximum number of fetches in flight.
-    pub fn new(limit: Option<u64>, connections_max: usize, fetches_max: usize) -> ListenerLimits {
+    /// Divides among the listeners the open files that a limit leaves; `None` means no limit. `outgoing_max` is
+    /// the maximum number of those that fetches, and attempts to tell others, have open.
+    pub fn new(limit: Option<u64>, connections_max: usize, outgoing_max: usize) -> ListenerLimits {
         let wanted = ConnectionLimits::wanted(connections_max);
-        let need = (wanted.files_needed() * 2).saturating_add(OTHER_OPEN_FILES + fetches_max);
+        let need = (wanted.files_needed() * 2).saturating_add(OTHER_OPEN_FILES + outgoing_max);
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
@@ -75,7 +75,7 @@ impl ListenerLimits {
                 shortage: None,
             };
         }
-        let left = limit.saturating_sub(OTHER_OPEN_FILES + fetches_max);
+        let left = limit.saturating_sub(OTHER_OPEN_FILES + outgoing_max);
         let operators = wanted.within(left / OPERATORS_DIVISOR);
         let callbacks = wanted.within(left - left / OPERATORS_DIVISOR);
         let served = callbacks.served;

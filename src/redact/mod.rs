@@ -16,6 +16,9 @@ use percent_encoding::percent_decode_str;
 /// Maximum length, in characters, of a peer's text that the log quotes.
 const PEER_TEXT_MAX_CHARS: usize = 64;
 
+/// Maximum length, in characters, of what a command has said that the log quotes.
+const OUTPUT_TEXT_MAX_CHARS: usize = 400;
+
 /// Returns a duration in whole milliseconds, as the log has it. `Duration::as_millis` gives a type that the log would
 /// write as text, which no monitoring can compare.
 pub fn millis(span: Duration) -> u64 {
@@ -26,9 +29,18 @@ pub fn millis(span: Duration) -> u64 {
 /// Returns a peer's text, fit to be quoted in the log: without telephone numbers, cut, and with everything escaped that
 /// a terminal could obey.
 pub fn peer_text(text: &str) -> String {
+    quoted(text, PEER_TEXT_MAX_CHARS)
+}
+
+/// Returns what a command of the operator's has said, in the same form.
+pub fn output_text(text: &str) -> String {
+    quoted(text.trim(), OUTPUT_TEXT_MAX_CHARS)
+}
+
+fn quoted(text: &str, max_chars: usize) -> String {
     let redacted = redacted(text);
     let mut chars = redacted.chars();
-    let quoted: String = chars.by_ref().take(PEER_TEXT_MAX_CHARS).collect();
+    let quoted: String = chars.by_ref().take(max_chars).collect();
     let more = if chars.next().is_some() { "…" } else { "" };
     let escaped: String = quoted
         .chars()

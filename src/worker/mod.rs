@@ -1,5 +1,5 @@
 //! Background workers: they process pending deliveries, fetch the orders that are due from Sinch and then their numbers,
-//! raise alerts, and prune what has been kept for long enough.
+//! raise alerts, tell other systems what has changed, and prune what has been kept for long enough.
 //!
 //! The workers work together only through the database. A wake-up is a hint, and a poll is the guarantee, so a lost
 //! wake-up or a crash costs a moment and nothing else.
@@ -8,6 +8,7 @@ mod alerts;
 mod fetch;
 mod frame;
 mod inbox;
+mod notify;
 mod numbers;
 mod retention;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use alerts::AlertWorker;
 pub use fetch::Fetcher;
 pub use frame::{Worker, run};
 pub use inbox::InboxWorker;
+pub use notify::{Command, Endpoint, EndpointError, Receiver, Sender};
 pub use numbers::NumberWorker;
 pub use retention::RetentionWorker;
 

@@ -25,6 +25,7 @@ mod interposer;
 mod kills;
 mod meanwhile;
 mod not_http;
+mod notifications;
 mod number_readiness;
 mod numbers;
 mod one_busy_order;

@@ -25,6 +25,7 @@ pub mod program;
 mod service;
 mod settings;
 mod sinch;
+pub mod target;
 mod wait;
 
 pub use callbacks::{CYCLE, Callbacks, Content, FITTING, Receiver, about_number, event, order_ids};
@@ -37,6 +38,7 @@ pub use process::{Ended, Output, Process, Signal, run};
 pub use service::{Service, until_ready};
 pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
 pub use sinch::{id, order_history, play};
+pub use target::{TARGET_SECRET, Target};
 pub use wait::{PATIENCE, not_tried, until, within};
 
 use std::error::Error;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::process::{self, Output};
-use crate::{free_address, program};
+use crate::{TARGET_SECRET, free_address, program};
 
 /// Id of the first configured project, as long as Sinch's.
 pub const PROJECT: &str = "5b0c1f2e-3d4a-4c5b-8a6d-7e8f90a1b2c3";
@@ -33,6 +33,7 @@ pub struct Settings {
     output: Output,
     tables: BTreeMap<&'static str, Table>,
     projects: Vec<Table>,
+    targets: Vec<Table>,
     environment: Vec<(&'static str, String)>,
     open_files: Option<u32>,
 }
@@ -85,6 +86,7 @@ impl Settings {
             output,
             tables: BTreeMap::new(),
             projects: vec![project],
+            targets: Vec::new(),
             environment: Vec::new(),
             open_files: None,
         };
@@ -191,6 +193,36 @@ impl Settings {
         self
     }
 
+    /// Adds a target to the configuration, at a URL of this machine. What is told is signed with [`TARGET_SECRET`].
+    #[must_use]
+    pub fn add_target(mut self, name: &str, url: &str) -> Settings {
+        self.targets.push(Table::from([
+            ("name", name.into()),
+            ("url", url.into()),
+            ("secrets", json!([TARGET_SECRET])),
+            ("allow", json!(["127.0.0.1"])),
+        ]));
+        self
+    }
+
+    /// Adds a command as a target to the configuration.
+    #[must_use]
+    pub fn add_command(mut self, name: &str, command: &[&str]) -> Settings {
+        self.targets.push(Table::from([
+            ("name", name.into()),
+            ("command", json!(command)),
+        ]));
+        self
+    }
+
+    /// Sets a key of the target that was added last.
+    #[must_use]
+    pub fn set_target(mut self, name: &'static str, value: impl Into<Value>) -> Settings {
+        let last = self.targets.last_mut().expect("a target was added");
+        last.insert(name, value.into());
+        self
+    }
+
     /// Returns the text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self
@@ -201,8 +233,13 @@ impl Settings {
             .projects
             .iter()
             .map(|table| ("[[projects]]".to_owned(), table));
+        let targets = self
+            .targets
+            .iter()
+            .map(|table| ("[[targets]]".to_owned(), table));
         tables
             .chain(projects)
+            .chain(targets)
             .map(|(head, table)| {
                 let lines: String = table
                     .iter()

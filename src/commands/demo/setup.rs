@@ -159,6 +159,7 @@ pub fn config(
             ..Sinch::default()
         },
         log: Log::default(),
+        targets: Vec::new(),
         projects: vec![Project {
             id: keys.project.clone(),
             path: CALLBACK_PATH.to_owned(),

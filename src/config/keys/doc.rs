@@ -7,6 +7,9 @@ pub struct SectionDoc {
     pub name: &'static str,
     /// `true` if the section is a list of tables.
     pub is_list: bool,
+    /// `true` if there must be such a table, or if a section that is left out has its defaults; `false`: the list may be
+    /// empty, so that the example shows the table as a comment.
+    pub is_needed: bool,
     /// Purpose of the section.
     pub text: &'static str,
     /// Keys of the section, in the order in which they are read.

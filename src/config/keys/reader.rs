@@ -65,24 +65,44 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Reader<'a>) -> T,
     ) -> T {
         let value = self.read_table(Key::new(name), read);
-        self.end_section(name, text, false);
+        self.end_section((name, text), false, true);
         value
     }
 
-    /// Reads a section of the configuration that is a list of tables, each with `read`.
+    /// Reads a section of the configuration that is a list of tables, of which there must be one, each with `read`.
     pub fn list<T>(
         &mut self,
         name: &'static str,
         text: &'static str,
+        read: impl FnMut(&mut Reader<'a>) -> T,
+    ) -> Vec<T> {
+        let values = self.read_tables(name, read);
+        self.end_section((name, text), true, true);
+        values
+    }
+
+    /// Reads a section of the configuration that is a list of tables and may be empty, each with `read`.
+    pub fn optional_list<T>(
+        &mut self,
+        name: &'static str,
+        text: &'static str,
+        read: impl FnMut(&mut Reader<'a>) -> T,
+    ) -> Vec<T> {
+        let values = self.read_tables(name, read);
+        self.end_section((name, text), true, false);
+        values
+    }
+
+    fn read_tables<T>(
+        &mut self,
+        name: &'static str,
         mut read: impl FnMut(&mut Reader<'a>) -> T,
     ) -> Vec<T> {
         let at = Key::new(name);
         let count = self.find_section(&at, "__0", Node::tables);
         let tables = 0..count;
         let values = tables.map(|index| self.read_table(at.index(index), &mut read));
-        let values = values.collect();
-        self.end_section(name, text, true);
-        values
+        values.collect()
     }
 
     fn read_table<T>(&mut self, table: Key, read: impl FnOnce(&mut Reader<'a>) -> T) -> T {
@@ -95,12 +115,18 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn end_section(&mut self, name: &'static str, text: &'static str, is_list: bool) {
+    fn end_section(
+        &mut self,
+        (name, text): (&'static str, &'static str),
+        is_list: bool,
+        is_needed: bool,
+    ) {
         let keys = mem::take(&mut self.keys);
         self.table = Key::root();
         self.sections.push(SectionDoc {
             name,
             is_list,
+            is_needed,
             text,
             keys,
         });

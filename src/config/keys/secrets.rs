@@ -18,6 +18,19 @@ const FILE_MAX_BYTES: u64 = 64 * 1024;
 /// Fault of an empty callback secret. Sinch's own libraries accept one, and with an empty secret anybody can sign.
 const EMPTY_SIGNING: &str =
     "empty, and with an empty key anybody could sign; write the secret that Sinch has";
+/// Fault of an empty secret with which the service signs.
+const EMPTY_TELLING: &str =
+    "empty, and with an empty key anybody could sign; write the secret that the target has";
+
+/// Secret of a list, with its place.
+pub struct PlacedSecret {
+    /// Key that set the secret.
+    pub at: Key,
+    /// Words for the line of the key's file, with a blank behind them; empty: the secret stands in the configuration.
+    pub line: String,
+    /// The secret.
+    pub secret: SecretString,
+}
 
 impl Entry<'_, '_> {
     /// Reads a secret that stands in the configuration itself. The name of its key must be one of those whose values
@@ -84,16 +97,30 @@ impl Reader<'_> {
     /// any.
     pub fn secrets(
         &mut self,
+        given: (Key, Option<Vec<SecretString>>),
+        file: (Key, Option<PathBuf>),
+    ) -> Option<Vec<SecretString>> {
+        let placed = self.placed_secrets(Kind::Signing, given, file)?;
+        Some(placed.into_iter().map(|placed| placed.secret).collect())
+    }
+
+    /// Returns a list of secrets from the configuration or a file, each with its place; `None` if neither has any.
+    pub fn placed_secrets(
+        &mut self,
+        kind: Kind,
         (at, given): (Key, Option<Vec<SecretString>>),
         (file_at, file): (Key, Option<PathBuf>),
-    ) -> Option<Vec<SecretString>> {
+    ) -> Option<Vec<PlacedSecret>> {
         self.refuse_both(&at, given.is_some(), &file_at, file.is_some());
-        let (at, secrets) = match (given, file) {
+        let (at, placed) = match (given, file) {
             (Some(secrets), _) => {
-                for (index, secret) in secrets.iter().enumerate() {
-                    self.check_signing_secret(&at.index(index), "", secret.expose_secret());
-                }
-                (at, secrets)
+                let secrets = secrets.into_iter().enumerate();
+                let placed = secrets.map(|(index, secret)| PlacedSecret {
+                    at: at.index(index),
+                    line: String::new(),
+                    secret,
+                });
+                (at.clone(), placed.collect::<Vec<_>>())
             }
             (None, Some(path)) => {
                 // An unreadable file has been reported, so the missing secrets are not reported again.
@@ -102,27 +129,36 @@ impl Reader<'_> {
                 };
                 let lines = text.lines().enumerate();
                 let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-                let lines = lines.collect::<Vec<_>>();
-                for (index, line) in &lines {
-                    self.check_signing_secret(&file_at, &format!("line {} ", index + 1), line);
-                }
-                let secrets = lines.into_iter().map(|(_, line)| SecretString::from(line));
-                (file_at, secrets.collect())
+                let placed = lines.map(|(index, line)| PlacedSecret {
+                    at: file_at.clone(),
+                    line: format!("line {} ", index + 1),
+                    secret: SecretString::from(line),
+                });
+                let placed = placed.collect();
+                (file_at, placed)
             }
             (None, None) => return None,
         };
-        if secrets.is_empty() {
-            self.fault(&at, EMPTY_SIGNING);
+        let empty = if kind == Kind::Signing {
+            EMPTY_SIGNING
+        } else {
+            EMPTY_TELLING
+        };
+        if placed.is_empty() {
+            self.fault(&at, empty);
         }
-        Some(secrets)
-    }
-
-    fn check_signing_secret(&mut self, at: &Key, line: &str, secret: &str) {
-        if hidden::is_empty(secret) {
-            self.fault(at, &format!("{line}{EMPTY_SIGNING}"));
-        } else if !self.is_placeholder(at, line, secret) {
-            self.doubt(at, line, secret, Kind::Signing);
+        let mut checked = Vec::new();
+        for placed in placed {
+            let PlacedSecret { at, line, secret } = &placed;
+            let text = secret.expose_secret();
+            if hidden::is_empty(text) {
+                self.fault(at, &format!("{line}{empty}"));
+            } else if !self.is_placeholder(at, line, text) {
+                self.doubt(at, line, text, kind);
+                checked.push(placed);
+            }
         }
+        Some(checked)
     }
 
     /// Refuses a secret that is still a placeholder of the documents; `line` names the line of a file. Returns `true`

@@ -78,6 +78,23 @@ impl<'k, 'a> Entry<'k, 'a> {
         })
     }
 
+    /// Reads a value that is a number within bounds, and has no default.
+    pub fn optional_number(
+        self,
+        name: &'static str,
+        example: &'static str,
+        bounds: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let values = Some(range_in_words(&bounds));
+        let (at, reader) = self.note(name, ShownValue::Example(example), values);
+        let given = reader.find(&at, Node::number)?;
+        if bounds.contains(&given) {
+            return Some(given);
+        }
+        reader.fault(&at, &format!("write a number {}", range_in_words(&bounds)));
+        None
+    }
+
     /// Reads a value that is a number of seconds within bounds.
     pub fn seconds(
         self,
@@ -131,6 +148,25 @@ impl<'k, 'a> Entry<'k, 'a> {
     pub fn optional_text(self, name: &'static str, shown: ShownValue) -> Option<String> {
         let (at, reader) = self.note(name, shown, None);
         reader.find(&at, Node::text).map(str::to_owned)
+    }
+
+    /// Reads a value that is a list of texts. `meaning` reads a text, or says what to write instead.
+    pub fn texts<T>(
+        self,
+        name: &'static str,
+        shown: ShownValue,
+        meaning: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let (at, reader) = self.note(name, shown, None);
+        let given = reader.find_list(&at, Node::text)?;
+        let mut meant = Vec::new();
+        for (index, text) in given.into_iter().enumerate() {
+            match meaning(text) {
+                Ok(meaning) => meant.push(meaning),
+                Err(what) => reader.fault(&at.index(index), &what),
+            }
+        }
+        Some(meant)
     }
 
     /// Reads a value that is a path, and has no default.

@@ -11,6 +11,7 @@ mod operators;
 mod projects;
 mod retention;
 mod sinch;
+mod targets;
 mod worker;
 
 pub use callbacks::Callbacks;
@@ -22,4 +23,5 @@ pub use operators::Operators;
 pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, Signature};
 pub use retention::Retention;
 pub use sinch::Sinch;
+pub use targets::{Destination, Target};
 pub use worker::Worker;

@@ -13,6 +13,8 @@ pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
 pub const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose environment variable holds a list, separated by commas.
 const LIST_KEYS: [&str; 2] = ["allow", "trusted_proxies"];
+/// Keys of a target whose environment variable holds a list, separated by commas.
+const TARGET_LIST_KEYS: [&str; 4] = ["types", "projects", "regions", "states"];
 
 /// Environment variable of this program that is set and not empty.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -75,12 +77,19 @@ impl Variable {
         Ok(match self.key.last_name() {
             // A secret is never split: a comma may be part of it, and half a secret would be weak.
             "secrets" => Value::List(vec![self.node(text)]),
-            list if LIST_KEYS.contains(&list) && text.trim().is_empty() => Value::List(Vec::new()),
-            list if LIST_KEYS.contains(&list) => {
+            // A command without arguments: a comma may be part of its name.
+            "command" => Value::List(vec![self.node(text)]),
+            _ if self.is_list() && text.trim().is_empty() => Value::List(Vec::new()),
+            _ if self.is_list() => {
                 Value::List(text.split(',').map(|item| self.node(item.trim())).collect())
             }
             _ => Value::Variable(text.to_owned()),
         })
+    }
+
+    fn is_list(&self) -> bool {
+        let name = self.key.last_name();
+        LIST_KEYS.contains(&name) || self.key.is_in("targets") && TARGET_LIST_KEYS.contains(&name)
     }
 
     fn node(&self, text: &str) -> Node {

@@ -5,6 +5,7 @@ mod faults;
 mod hidden;
 mod reference;
 mod secrets;
+mod targets;
 mod variables;
 
 use std::time::Duration;
@@ -24,6 +25,16 @@ secrets = ["hmac-marker-0123456789-0123456789"]
 key_id = "k"
 key_secret = "key-marker-0123456789"
 "#;
+
+/// Secret of a target.
+const TARGET_SECRET: &str = "whsec_dGFyZ2V0LW1hcmtlci1vZi1hLXRlc3QtMDEyMzQ1";
+
+/// Beginning of a target that has a name and nothing else.
+const NAMED: &str = "[[targets]]\nname = \"crm\"\n";
+
+/// Least target that loads.
+const TARGET: &str =
+    "[[targets]]\nname = \"crm\"\nurl = \"https://crm.example.com/marker\"\nsignature = \"off\"\n";
 
 /// Marker of every secret in these tests.
 const MARKER: &str = "marker";

@@ -35,6 +35,11 @@ fn heading(section: &SectionDoc) -> String {
     }
 }
 
+/// Returns what the lines of a section begin with in the example: a table that need not be there is a comment.
+fn mark(section: &SectionDoc) -> &'static str {
+    if section.is_needed { "" } else { "# " }
+}
+
 /// Formats a text as a TOML comment, in as many lines as it needs.
 fn comment(text: &str) -> String {
     let options = textwrap::Options::new(110)
@@ -48,13 +53,14 @@ fn generated_example() -> String {
     let mut made = HEADER.to_owned();
     for section in reference() {
         let heading = heading(&section);
-        let _ = write!(made, "\n{}{heading}\n", comment(section.text));
+        let mark = mark(&section);
+        let _ = write!(made, "\n{}{mark}{heading}\n", comment(section.text));
         for key in &section.keys {
             made += &comment(key.text);
             let name = key.name;
             let _ = match &key.value {
-                ShownValue::Default(value) => write!(made, "{name} = {value}"),
-                ShownValue::Placeholder(value) => write!(made, "{name} = {value}"),
+                ShownValue::Default(value) => write!(made, "{mark}{name} = {value}"),
+                ShownValue::Placeholder(value) => write!(made, "{mark}{name} = {value}"),
                 ShownValue::Example(value) => write!(made, "# {name} = {value}"),
             };
             let values = key.values.as_ref().map(|values| format!("  # {values}"));
@@ -138,10 +144,15 @@ fn every_key_that_is_read_is_in_the_example() {
         } else {
             format!("{LEAST}{heading}\nx = 1")
         };
+        let unknown = if section.is_needed {
+            unknown
+        } else {
+            format!("{LEAST}{heading}\nx = 1")
+        };
         let fault = faults(&unknown, &[]).remove(0);
         let (_, known) = fault.split_once("write one of ").expect("a list of keys");
         let (_, after) = EXAMPLE
-            .split_once(&format!("\n{heading}\n"))
+            .split_once(&format!("\n{}{heading}\n", mark(&section)))
             .expect("the section");
         let part = after.split("\n[").next().unwrap_or_default();
         let written = part.lines().filter_map(|line| {
@@ -158,7 +169,7 @@ fn every_list_of_texts_can_be_a_variable() {
     let mut tried = 0;
     for section in reference() {
         for key in section.keys {
-            let is_list_of_texts = match key.value {
+            let is_list_of_texts = match &key.value {
                 ShownValue::Default(value) => value == "[]" || value.starts_with("[\""),
                 ShownValue::Placeholder(value) | ShownValue::Example(value) => {
                     value.starts_with('[')
@@ -170,8 +181,18 @@ fn every_list_of_texts_can_be_a_variable() {
             tried += 1;
             let index = if section.is_list { "__0" } else { "" };
             let name = format!("{}{index}__{}", section.name, key.name).to_uppercase();
-            config(LEAST, &[(&name, "192.0.2.1")]);
+            let (more, text) = match key.name {
+                "command" => (NAMED, "/bin/true"),
+                "types" => (TARGET, "order.*, alert.fired"),
+                "projects" => (TARGET, "p"),
+                "regions" => (TARGET, "SE, US"),
+                "states" => (TARGET, "BLOCKED"),
+                "secrets" if section.name == "targets" => (TARGET, TARGET_SECRET),
+                _ if section.name == "targets" => (TARGET, "192.0.2.1"),
+                _ => ("", "192.0.2.1"),
+            };
+            config(&format!("{LEAST}{more}"), &[(&name, text)]);
         }
     }
-    assert_eq!(tried, 3);
+    assert_eq!(tried, 10);
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr};
 use tokio::time::timeout;
 
-use super::receiver::{cause, content};
+use super::receiver::cause;
 use crate::redact::{Throttle, output_text};
 use crate::store::NotificationClaim;
 use crate::worker::frame::LOG_INTERVAL;
@@ -75,7 +75,7 @@ impl Command {
     }
 
     /// Makes one attempt to tell the event.
-    pub(super) async fn run(&self, claim: &NotificationClaim) -> Attempt {
+    pub(super) async fn run(&self, claim: &NotificationClaim, input: Vec<u8>) -> Attempt {
         let mut child = match self.spawn(claim) {
             Ok(child) => child,
             Err(error) => {
@@ -85,7 +85,7 @@ impl Command {
         };
         let group = Group::of(&child);
         let mut tail = Tail::default();
-        let ended = timeout(self.timeout, talk(&mut child, claim, &mut tail)).await;
+        let ended = timeout(self.timeout, talk(&mut child, &input, &mut tail)).await;
         let Ok(ended) = ended else {
             drop(group);
             // A killed process ends at once.
@@ -143,14 +143,14 @@ impl Command {
 /// Gives a command its event, and waits for its end.
 async fn talk(
     child: &mut Child,
-    claim: &NotificationClaim,
+    input: &[u8],
     tail: &mut Tail,
 ) -> io::Result<std::process::ExitStatus> {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let writing = async {
         if let Some(mut stdin) = stdin {
             // A command need not read what it is given.
-            let _ = stdin.write_all(&content(claim).1).await;
+            let _ = stdin.write_all(input).await;
         }
     };
     let ended = async {

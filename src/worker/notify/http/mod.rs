@@ -13,11 +13,10 @@ use reqwest::{Client, Response, Url, redirect};
 use tokio::time::timeout;
 
 use self::resolver::AllowedAddresses;
-use super::receiver::content;
 use crate::clock;
 use crate::store::NotificationClaim;
 use notifications::{
-    Attempt, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
+    Attempt, Content, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
     check_address, retry_after, sign,
 };
 use number_order::Time;
@@ -102,11 +101,11 @@ impl Endpoint {
     }
 
     /// Makes one attempt to tell the event.
-    pub(super) async fn post(&self, claim: &NotificationClaim) -> Attempt {
+    pub(super) async fn post(&self, claim: &NotificationClaim, content: Content) -> Attempt {
         if let Err(failure) = self.check_literal() {
             return failure.into();
         }
-        let (media_type, body) = content(claim);
+        let Content { media_type, body } = content;
         let sent_at = clock::now().0.div_euclid(1_000_000);
         let mut request = self
             .client

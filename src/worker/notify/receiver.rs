@@ -23,8 +23,11 @@ impl Receiver {
     pub(super) async fn tell(&self, claim: &NotificationClaim, format: Format) -> Attempt {
         let content = format.render(&claim.body, &claim.event_id, SOURCE);
         match self {
-            Receiver::Http(endpoint) => endpoint.post(claim, content).await,
-            Receiver::Command(command) => command.run(claim, content.body).await,
+            Receiver::Http(endpoint) => endpoint.post(&claim.event_id, content).await,
+            Receiver::Command(command) => {
+                let (id, event_type) = (&claim.event_id, &claim.event_type);
+                command.run(id, event_type, &content.body).await
+            }
         }
     }
 }

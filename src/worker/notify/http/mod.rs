@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use self::resolver::AllowedAddresses;
 use crate::clock;
-use crate::store::NotificationClaim;
 use notifications::{
     Attempt, Content, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
     check_address, retry_after, sign,
@@ -100,8 +99,8 @@ impl Endpoint {
         })
     }
 
-    /// Makes one attempt to tell the event.
-    pub(super) async fn post(&self, claim: &NotificationClaim, content: Content) -> Attempt {
+    /// Makes one attempt to tell the event of the given id.
+    pub(super) async fn post(&self, event: &str, content: Content) -> Attempt {
         if let Err(failure) = self.check_literal() {
             return failure.into();
         }
@@ -112,10 +111,10 @@ impl Endpoint {
             .post(self.url.clone())
             .header(CONTENT_TYPE, media_type)
             .header(USER_AGENT, OWN_NAME)
-            .header(ID_HEADER, &claim.event_id)
+            .header(ID_HEADER, event)
             .header(TIMESTAMP_HEADER, sent_at);
         if !self.keys.is_empty() {
-            let signatures = sign(&self.keys, &claim.event_id, sent_at, &body);
+            let signatures = sign(&self.keys, event, sent_at, &body);
             request = request.header(SIGNATURE_HEADER, signatures);
         }
         match request.body(Bytes::from(body)).send().await {

@@ -16,6 +16,9 @@ pub enum Receiver {
     Http(Box<Endpoint>),
     /// A command.
     Command(Command),
+    /// A URL, with a fault of the program over each event whose body holds the text.
+    #[cfg(test)]
+    PanicsOver(&'static str, Box<Endpoint>),
 }
 
 impl Receiver {
@@ -24,6 +27,11 @@ impl Receiver {
         let content = format.render(&claim.body, &claim.event_id, SOURCE);
         match self {
             Receiver::Http(endpoint) => endpoint.post(&claim.event_id, content).await,
+            #[cfg(test)]
+            Receiver::PanicsOver(text, endpoint) => {
+                assert!(!claim.body.contains(text), "on purpose");
+                endpoint.post(&claim.event_id, content).await
+            }
             Receiver::Command(command) => {
                 let (id, event_type) = (&claim.event_id, &claim.event_type);
                 command.run(id, event_type, &content.body).await

@@ -16,7 +16,8 @@ const RETRY_AFTER_SECS: u32 = 5;
 pub struct Problem {
     status: StatusCode,
     detail: Option<String>,
-    member: Option<(&'static str, i64)>,
+    /// Number for programs. A box, since refusals are passed on by value, and seldom have one.
+    number: Option<Box<(&'static str, i64)>>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -26,7 +27,7 @@ impl Problem {
         Problem {
             status,
             detail: None,
-            member: None,
+            number: None,
             header: None,
         }
     }
@@ -52,8 +53,8 @@ impl Problem {
     /// Returns the same refusal, with a number for programs beside the sentence.
     #[must_use]
     pub fn with_number(self, name: &'static str, number: i64) -> Problem {
-        let member = Some((name, number));
-        Problem { member, ..self }
+        let number = Some(Box::new((name, number)));
+        Problem { number, ..self }
     }
 
     /// Returns the same refusal, with a header that tells the caller what to do.
@@ -102,8 +103,8 @@ impl Problem {
         if let Some(detail) = &self.detail {
             body["detail"] = detail.as_str().into();
         }
-        if let Some((name, number)) = self.member {
-            body[name] = number.into();
+        if let Some(number) = &self.number {
+            body[number.0] = number.1.into();
         }
         body
     }

@@ -60,7 +60,7 @@ impl EventStream {
             _permit: permit,
         };
         EventStream {
-            next: Some(Box::pin(source.first())),
+            next: Some(Box::pin(async { Some(source.first()) })),
         }
     }
 }
@@ -87,9 +87,9 @@ impl Body for EventStream {
 
 impl Source {
     /// Makes the first part: from it the peer knows where it is, should the stream break off before the first event.
-    async fn first(mut self) -> Option<(Bytes, Source)> {
+    fn first(mut self) -> (Bytes, Source) {
         let text = format!("retry: {RETRY_MS}\n{}", self.position_line());
-        Some((self.sent(text), self))
+        (self.sent(text), self)
     }
 
     /// Makes the next part: events, or a comment where there was none for a while.

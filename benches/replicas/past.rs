@@ -219,6 +219,7 @@ async fn open(url: &str) -> Outcome<(Store, JoinHandle<Result<(), store::StoreEr
         waiting_max: 1024,
         lossy_commits: false,
         clock: ClockSource::Database,
+        targets: Vec::new(),
         projects: vec![(project, None)],
         now: clock::now(),
     });

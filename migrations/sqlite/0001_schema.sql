@@ -368,12 +368,13 @@ CREATE INDEX notifications_event ON notifications (event);
 -- A queue: what waits for one target about one subject. Its first notification is due at a time; a claim moves the time to
 -- the end of its lease, so that the notification is due again if the attempt ends without a result.
 CREATE TABLE notification_queues (
+    id      INTEGER PRIMARY KEY,
     target  INTEGER NOT NULL REFERENCES targets (id),
     subject INTEGER NOT NULL CHECK (subject >= 0),
     due_at  INTEGER NOT NULL,
     lease   INTEGER,
-    PRIMARY KEY (target, subject)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (target, subject)
+) STRICT;
 
 CREATE INDEX notification_queues_due ON notification_queues (target, due_at);
 

@@ -64,6 +64,7 @@ pub fn server_settings(
         lossy_commits: database.lossy_commits,
         clock: postgres::ClockSource::Database,
         projects,
+        targets: Vec::new(),
         now: clock::now(),
     }
 }

@@ -106,20 +106,14 @@ pub(super) fn compose(
     outbox
 }
 
-/// Returns the rows of an event that tries one target. Nothing has happened, so it is about nothing.
+/// Returns the rows of an event that tries one target: a sample, about no order that there is.
 pub(super) fn compose_test(test: &TestEvent, last: i64, target: i64, id: String) -> Outbox {
     let sequence = last + 1;
     let body = Event {
         id: &id,
-        event_type: test.event_type,
         timestamp: test.now,
         sequence,
-        test: true,
-        data: EventData {
-            project: None,
-            order: None,
-            subject: Subject::Test,
-        },
+        ..notifications::sample(test.event_type)
     }
     .json();
     Outbox {

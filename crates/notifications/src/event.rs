@@ -81,8 +81,6 @@ pub enum Subject<'a> {
         /// Time at which the alert began to fire.
         fired_at: Time,
     },
-    /// Nothing: the event tries a target.
-    Test,
 }
 
 /// Writes the properties that a subject of its kind has. A code has its fields beside it, and the words for people.
@@ -114,7 +112,6 @@ impl Serialize for Subject<'_> {
                 put("alert", coded(kind));
                 put("fired_at", fired_at.to_string().into());
             }
-            Subject::Test => {}
         }
         properties.serialize(serializer)
     }

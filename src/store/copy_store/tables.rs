@@ -78,7 +78,7 @@ const USED_ORDERS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'orders'
 const USED_FETCHES: &str = "SELECT fetches_pruned_through FROM service";
 
 /// All that is copied, in an order in which each row is there before others refer to it.
-pub(super) const TABLES: [Table; 15] = [
+pub(super) const TABLES: [Table; 20] = [
     same!(
         "projects",
         "id",
@@ -220,13 +220,55 @@ pub(super) const TABLES: [Table; 15] = [
         "",
         None
     ),
+    Table {
+        name: "event_sequence",
+        columns: "id, last",
+        select: "SELECT 1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) WHERE 1 > ?1 LIMIT ?2",
+        derive: derive::nothing,
+        used_ids: None,
+    },
+    same!(
+        "events",
+        "sequence",
+        "id, type, recorded_at, order_id, order_sequence, provisional, test, body",
+        "",
+        None
+    ),
+    same!(
+        "targets",
+        "id",
+        "name, active, next_at, switched_off_at, failures, failing_since_at, paused_until_at, failure, failure_fields, \
+         delivered_at",
+        "",
+        None
+    ),
+    same!(
+        "notifications",
+        "id",
+        "target, event, subject, phase, attempts, attempted_at, failure, failure_fields",
+        "",
+        None
+    ),
+    // No notification is under way, so each queue is due without a lease.
+    Table {
+        name: "notification_queues",
+        columns: "id, target, subject, due_at",
+        select: select!(
+            "id, target, subject, iif(lease IS NULL, due_at, 0)",
+            "notification_queues",
+            "id",
+            ""
+        ),
+        derive: derive::nothing,
+        used_ids: None,
+    },
     // Progress of retention that cannot be true begins anew within its bounds, as at a start.
     Table {
         name: "service",
-        columns: "id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through",
+        columns: "id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through",
         select: select!(
             "id, max(0, min(bodies_emptied_through, processed_through)), \
-             max(0, min(deliveries_pruned_through, processed_through)), max(0, fetches_pruned_through)",
+             max(0, min(deliveries_pruned_through, processed_through)), max(0, fetches_pruned_through), max(0, events_pruned_through)",
             "service",
             "id",
             ""
@@ -247,7 +289,7 @@ pub(super) const TABLES: [Table; 15] = [
 ];
 
 /// Tables of the target whose ids the database draws.
-pub(super) const WITH_IDS: [&str; 9] = [
+pub(super) const WITH_IDS: [&str; 12] = [
     "projects",
     "orders",
     "order_numbers",
@@ -257,4 +299,7 @@ pub(super) const WITH_IDS: [&str; 9] = [
     "alerts",
     "placements",
     "placement_steps",
+    "targets",
+    "notifications",
+    "notification_queues",
 ];

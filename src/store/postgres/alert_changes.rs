@@ -8,9 +8,12 @@ use sqlx::PgConnection;
 use super::error::Fault;
 use super::lane::bounded;
 use super::queries::order_text;
-use super::{Store, alerts};
+use super::{Store, alerts, outbox};
 use crate::store::changes::StoredOrder;
-use crate::store::sql::alerts::{AlertFilter, FiredAlert, OpenAlert, compare_alerts, fired_alerts};
+use crate::store::outbox::OutboxTarget;
+use crate::store::sql::alerts::{
+    AlertFilter, FiredAlert, OpenAlert, changed_alerts, compare_alerts, fired_alerts,
+};
 use crate::store::sql::unreadable::{self, Read};
 use crate::store::{AlertChanges, StoreError};
 use number_order::{Limits, Time};
@@ -37,7 +40,8 @@ const SELECT_OPEN: &str = "
 /// Resolves alerts, in the order of their ids, so that no two replicas wait for each other.
 const RESOLVE_ALERTS: &str = "
     UPDATE alerts SET resolved_at = $1 WHERE id IN (
-        SELECT id FROM alerts WHERE id = ANY ($2) AND resolved_at IS NULL ORDER BY id FOR NO KEY UPDATE)";
+        SELECT id FROM alerts WHERE id = ANY ($2) AND resolved_at IS NULL ORDER BY id FOR NO KEY UPDATE)
+    RETURNING order_id, kind, kind_fields, fired_at";
 
 /// Records alerts that fire, but for those of orders that are gone by now. The orders stay until they are recorded.
 const INSERT_ALERTS: &str = "
@@ -46,7 +50,8 @@ const INSERT_ALERTS: &str = "
     FROM unnest($2::bigint[], $3::text[], $4::text[]) AS v (order_id, kind, kind_fields)
         JOIN orders AS o ON o.id = v.order_id
     ORDER BY v.order_id FOR KEY SHARE OF o
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT DO NOTHING
+    RETURNING order_id, kind, kind_fields, fired_at";
 
 impl Store {
     pub(in crate::store) async fn alert_changes(
@@ -127,8 +132,10 @@ impl Store {
         resolved: &[i64],
     ) -> Result<(), Fault> {
         let mut work = self.shared.commands.begin().await?;
-        write(&mut work, now, fired, resolved).await?;
-        work.commit().await
+        write(&mut work, &self.shared.targets, now, fired, resolved).await?;
+        work.commit().await?;
+        self.shared.told.notify_waiters();
+        Ok(())
     }
 }
 
@@ -139,26 +146,29 @@ fn unless_rejected(outcome: Result<(), StoreError>) -> Result<(), StoreError> {
     }
 }
 
+/// Records changes of alerts, and the events that tell of them.
 async fn write(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     now: Time,
     fired: &[FiredAlert],
     resolved: &[i64],
 ) -> Result<(), Fault> {
-    sqlx::query(RESOLVE_ALERTS)
+    let resolved = sqlx::query(RESOLVE_ALERTS)
         .bind(now.0)
         .bind(resolved)
-        .execute(&mut *db)
+        .fetch_all(&mut *db)
         .await?;
     let orders: Vec<i64> = fired.iter().map(|(order, ..)| *order).collect();
     let kinds: Vec<&str> = fired.iter().map(|(_, kind, _)| kind.as_str()).collect();
     let fields: Vec<Option<&str>> = fired.iter().map(|(.., fields)| fields.as_deref()).collect();
-    sqlx::query(INSERT_ALERTS)
+    let fired = sqlx::query(INSERT_ALERTS)
         .bind(now.0)
         .bind(orders)
         .bind(kinds)
         .bind(fields)
-        .execute(db)
+        .fetch_all(&mut *db)
         .await?;
-    Ok(())
+    let events = changed_alerts(&resolved, &fired, now)?;
+    outbox::add(db, targets, &events).await
 }

@@ -4,8 +4,9 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::error::Fault;
-use super::{details, numbers, storable};
+use super::{details, numbers, outbox, storable};
 use crate::store::changes::{Changes, Decided, NewFetch, NewTransition, StoredOrder};
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::codes::Code;
 use crate::store::sql::inbox::word;
 use crate::store::sql::json;
@@ -75,7 +76,11 @@ const WRITE_FETCHED: &str = concat!(
 );
 
 /// Writes the changes that processing has made.
-pub(super) async fn write_processed(db: &mut PgConnection, changes: &Changes) -> Result<(), Fault> {
+pub(super) async fn write_processed(
+    db: &mut PgConnection,
+    targets: &[OutboxTarget],
+    changes: &Changes,
+) -> Result<(), Fault> {
     let orders: Vec<ProcessedText> = changes.processed.iter().map(ProcessedText::new).collect();
     let decided_at = changes.decided_at.map(|at| at.0);
     let decisions = changes.decisions.iter();
@@ -86,14 +91,15 @@ pub(super) async fn write_processed(db: &mut PgConnection, changes: &Changes) ->
         .bind(json(&orders))
         .bind(json(&transition_texts(changes)))
         .bind(json(&decisions))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    outbox::add(db, targets, &changes.events).await
 }
 
 /// Writes the changes that fetches have made. Each fetch is recorded with the lease under which it was made.
 pub(super) async fn write_fetched(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     changes: &Changes,
     lease_of: impl Fn(i64) -> Option<i64>,
 ) -> Result<(), Fault> {
@@ -109,7 +115,8 @@ pub(super) async fn write_fetched(
         .execute(&mut *db)
         .await?;
     details::write(db, &changes.details).await?;
-    numbers::follow(db, &changes.completed).await
+    numbers::follow(db, &changes.completed).await?;
+    outbox::add(db, targets, &changes.events).await
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,7 @@ use super::lane::bounded;
 use super::{Store, circuit, numbers};
 use crate::store::apply;
 use crate::store::changes::StoredOrder;
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::codes::{self, Code};
 use crate::store::sql::orders::order_columns;
 use crate::store::sql::row_fault::unwritable_order;
@@ -81,10 +82,11 @@ impl Store {
 
     async fn record_some(&self, results: &[&FetchResult]) -> Result<Vec<Recorded>, Fault> {
         let mut work = self.shared.fetches.begin().await?;
-        let recorded = record(&mut work, results).await?;
+        let recorded = record(&mut work, &self.shared.targets, results).await?;
         let leases: Vec<i64> = results.iter().map(|fetch| fetch.claim.lease).collect();
         circuit::end_probes(&mut work, &leases).await?;
         work.commit().await?;
+        self.shared.told.notify_waiters();
         Ok(recorded)
     }
 
@@ -145,7 +147,11 @@ impl Store {
 }
 
 /// Applies the results of fetches to their orders, and releases these.
-async fn record(db: &mut PgConnection, results: &[&FetchResult]) -> Result<Vec<Recorded>, Fault> {
+async fn record(
+    db: &mut PgConnection,
+    targets: &[OutboxTarget],
+    results: &[&FetchResult],
+) -> Result<Vec<Recorded>, Fault> {
     let ids: Vec<i64> = results.iter().map(|fetch| fetch.claim.order_id).collect();
     let rows = sqlx::query(LOCK_ORDERS)
         .bind(ids)
@@ -167,7 +173,7 @@ async fn record(db: &mut PgConnection, results: &[&FetchResult]) -> Result<Vec<R
     let parked: HashMap<i64, Option<ParkReason>> = parked.collect();
     let (changes, mut recorded) = apply::record(orders, &faults, results);
     if !changes.fetched.is_empty() {
-        write_fetched(db, &changes, |order| leases.get(&order).copied()).await?;
+        write_fetched(db, targets, &changes, |order| leases.get(&order).copied()).await?;
     }
     find_recorded(db, results, &parked, &mut recorded).await?;
     Ok(recorded)

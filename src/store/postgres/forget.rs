@@ -17,7 +17,11 @@ const ORDER: &str = "
             AS is_named
     FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = $1 AND o.sinch_id = $2 FOR UPDATE OF o";
 
-const REMOVE: [&str; 4] = [
+const REMOVE: [&str; 7] = [
+    "DELETE FROM notification_queues WHERE id IN (SELECT id FROM notification_queues
+        WHERE target IN (SELECT id FROM targets) AND subject = ANY ($1) ORDER BY target, subject FOR UPDATE)",
+    "DELETE FROM notifications WHERE event IN (SELECT sequence FROM events WHERE order_id = ANY ($1))",
+    "DELETE FROM events WHERE order_id = ANY ($1)",
     "DELETE FROM fetches WHERE order_id = ANY ($1)",
     "DELETE FROM transitions WHERE order_id = ANY ($1)",
     "DELETE FROM alerts WHERE order_id = ANY ($1)",

@@ -2,7 +2,8 @@
 //!
 //! The database keeps replicas apart: callbacks by a unique key, orders by row locks, fetches by leases, a project's rate
 //! and circuit by its row. There is no leader, and replicas do not talk to each other. Locks are taken in one order
-//! (projects, then orders by id, then their numbers) or skipped. Decisions are made by the pure rules of
+//! (projects, then orders by id, then their numbers, the number of the newest event, queues of
+//! notifications) or skipped. Decisions are made by the pure rules of
 //! [`number_order`], inside the transaction that records them.
 //!
 //! Times are the database's: what the program's clock says is moved by the difference that was found at the start.
@@ -26,6 +27,7 @@ mod lane;
 mod numbers;
 mod open;
 mod orders;
+mod outbox;
 mod pending;
 mod placements;
 mod prepare;
@@ -57,6 +59,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 
 use tokio::sync::{Notify, mpsc};
 
+use super::outbox::OutboxTarget;
 use super::sql::unreadable::Met;
 use super::{Accepted, Listener, NewDelivery, StoreError};
 use clock::Clock;
@@ -74,7 +77,7 @@ pub struct Store {
     shared: Arc<Shared>,
 }
 
-/// What the clones of a handle share. The lanes, the two committers and nothing else have connections: nine at most.
+/// What the clones of a handle share. The lanes, the two committers and nothing else have connections: ten at most.
 struct Shared {
     /// Processing of the inbox.
     inbox: Lane,
@@ -82,10 +85,14 @@ struct Shared {
     fetches: Lane,
     /// All other writes, and the replica's own.
     commands: Lane,
+    /// Claims and results of notifications.
+    senders: Lane,
     /// Answers to operators.
     readers: Lane,
     pending: Notify,
     due: Notify,
+    /// Wakes those who wait for events.
+    told: Notify,
     /// Id beyond which pending deliveries are read: others process those before it.
     pending_after: AtomicI64,
     /// Number of deliveries that this replica has accepted since the last report.
@@ -93,6 +100,8 @@ struct Shared {
     met: Met,
     state_counts: StateCounts,
     clock: Clock,
+    /// Targets that are told of events.
+    targets: Vec<OutboxTarget>,
     /// Projects that are served.
     projects: Vec<Id>,
     replica: Replica,

@@ -11,9 +11,10 @@ use super::lane::bounded;
 use super::pending::Head;
 use super::rate;
 use super::savepoint::{begin_savepoint, end_savepoint};
-use super::{Store, details};
+use super::{Store, details, outbox};
 use crate::store::apply;
 use crate::store::changes::StoredNumber;
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::due::DueNumber as Due;
 use crate::store::sql::json;
 use crate::store::sql::numbers::{Written, at_fault, number_columns, unwritable};
@@ -277,7 +278,7 @@ impl Store {
         };
         let recorded = bounded(async || {
             let mut work = self.shared.fetches.begin().await?;
-            let recorded = record(&mut work, &result).await?;
+            let recorded = record(&mut work, &self.shared.targets, &result).await?;
             work.commit().await?;
             Ok(recorded)
         });
@@ -291,6 +292,7 @@ impl Store {
 /// Records the result of a number's fetch, on the row as it is by now; the inner error is the row that is at fault.
 async fn record(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     result: &NumberFetchResult,
 ) -> Result<Result<NumberRecorded, UnreadableRow>, Fault> {
     let found = sqlx::query(LOCK_FOLLOWED)
@@ -317,5 +319,6 @@ async fn record(
     if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
         return Ok(Err(at_fault(&after, unwritable(&fault))));
     }
+    outbox::add(db, targets, event.as_slice()).await?;
     Ok(Ok(NumberRecorded::Done(change.into())))
 }

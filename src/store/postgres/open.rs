@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::committer::{COMMITTERS, Committer};
 use super::connect::Connector;
 use super::lane::Lane;
+use super::outbox::register_targets;
 use super::prepare::{self, Replica};
 use super::summary::StateCounts;
 use super::{OpenError, Settings, Shared, Store, schema};
@@ -44,6 +45,9 @@ pub async fn open(
         .await
         .map_err(failed)?;
     let now = clock.database(settings.now);
+    let targets = register_targets(&mut db, &settings.targets)
+        .await
+        .map_err(failed)?;
     let replica = Replica::begin(&mut db, settings, now)
         .await
         .map_err(failed)?;
@@ -57,14 +61,17 @@ pub async fn open(
         inbox: by_key(),
         fetches: by_key(),
         commands: lane(1),
+        senders: by_key(),
         readers: lane(READERS_MAX),
         pending: Notify::new(),
         due: Notify::new(),
+        told: Notify::new(),
         pending_after: AtomicI64::new(0),
         arrived: AtomicU32::new(0),
         met: Met::default(),
         state_counts: StateCounts::default(),
         clock,
+        targets,
         projects: settings.projects.iter().map(|(id, _)| id.clone()).collect(),
         replica,
     });

@@ -21,6 +21,7 @@ use super::{Store, numbers, placements};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
 use crate::store::changes::StoredOrder;
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::codes::Code;
 use crate::store::sql::row_fault::BatchMode;
 use crate::store::{ProcessReport, ProcessRequest, Processed, StoreError, UnreadableRow};
@@ -64,6 +65,7 @@ impl Store {
         self.shared.met.note(&report.unreadable);
         if !report.processed.is_empty() || report.numbers_due > 0 {
             self.shared.due.notify_waiters();
+            self.shared.told.notify_waiters();
         }
         Ok(report)
     }
@@ -107,7 +109,15 @@ impl Store {
         if heads.is_empty() {
             work.undo().await?;
         } else {
-            process(&mut work, request, &heads, mode, &mut report).await?;
+            process(
+                &mut work,
+                &self.shared.targets,
+                request,
+                &heads,
+                mode,
+                &mut report,
+            )
+            .await?;
             work.commit().await?;
         }
         Ok((report, page))
@@ -123,6 +133,7 @@ struct Page {
 /// Processes what can be processed of the given deliveries, and reports it.
 async fn process(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     request: &ProcessRequest,
     heads: &[Head],
     mode: BatchMode,
@@ -162,10 +173,10 @@ async fn process(
     });
     let due: Vec<Due> = due.collect();
     match mode {
-        BatchMode::Together => process_orders(db, request, due, report).await?,
+        BatchMode::Together => process_orders(db, targets, request, due, report).await?,
         BatchMode::OneByOne => {
             for one in due {
-                process_or_park(db, request, one, report).await?;
+                process_or_park(db, targets, request, one, report).await?;
             }
         }
     }
@@ -199,6 +210,7 @@ fn unreadable_delivery(head: &Head) -> UnreadableRow {
 /// Processes locked orders together: all that waits for them and could be taken.
 async fn process_orders(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     request: &ProcessRequest,
     due: Vec<Due<'_>>,
     report: &mut ProcessReport,
@@ -222,7 +234,7 @@ async fn process_orders(
     let (orders, waiting): (Vec<StoredOrder>, Vec<Vec<Waiting>>) = due.unzip();
     let orders = orders.into_iter().zip(waiting.iter().map(Vec::as_slice));
     let changes = apply::process(orders, request);
-    write_processed(db, &changes).await?;
+    write_processed(db, targets, &changes).await?;
     report.taken += taken.len();
     report.unreadable.extend(refused);
     let decisions = changes.decisions.into_iter();
@@ -236,6 +248,7 @@ async fn process_orders(
 /// stays in the queue.
 async fn process_or_park(
     db: &mut PgConnection,
+    targets: &[OutboxTarget],
     request: &ProcessRequest,
     due: Due<'_>,
     report: &mut ProcessReport,
@@ -243,7 +256,7 @@ async fn process_or_park(
     let (id, heads) = (due.stored.id, due.heads.clone());
     let mut part = ProcessReport::default();
     begin_savepoint(db).await?;
-    let done = process_orders(db, request, vec![due], &mut part).await;
+    let done = process_orders(db, targets, request, vec![due], &mut part).await;
     let refused = end_savepoint(db, done).await?.err();
     if let Some(fault) = refused {
         part = ProcessReport::default();

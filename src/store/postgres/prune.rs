@@ -22,7 +22,7 @@ use number_order::Time;
 /// Reads the progress of retention, and keeps other replicas from pruning until the transaction ends. Deliveries from the
 /// first that waits on are not touched.
 const PROGRESS: &str = "
-    SELECT bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through,
+    SELECT bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through,
         (SELECT min(id) FROM pending) AS first_waiting
     FROM service WHERE id = 1 FOR UPDATE SKIP LOCKED";
 
@@ -103,6 +103,28 @@ const REMOVE_FETCHES: &str = "
 
 const SET_FETCHES_PRUNED_THROUGH: &str = "UPDATE service SET fetches_pruned_through = $1";
 
+const OLD_EVENTS: &str = "
+    SELECT sequence AS id, recorded_at AS since_at, length(body)::bigint AS bytes FROM events
+    WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+
+const REMOVE_NOTIFICATIONS: &str =
+    "DELETE FROM notifications WHERE event > $1 AND event <= $2 AND phase = 'delivered'";
+
+/// Removes the events due for removal of which nobody is to be told any more, but for the newest of each order: it has
+/// the number from which the order's events count on. Those that were the newest when the mark passed them go, too.
+const REMOVE_EVENTS: &str = "
+    DELETE FROM events WHERE sequence IN (
+        SELECT old.sequence
+        FROM (SELECT DISTINCT order_id FROM events WHERE sequence > $1 AND sequence <= $2 AND order_id IS NOT NULL) AS v
+            JOIN events AS old ON old.order_id = v.order_id
+        WHERE old.sequence <= $2
+            AND old.order_sequence < (SELECT max(order_sequence) FROM events WHERE order_id = v.order_id)
+        UNION ALL
+        SELECT sequence FROM events WHERE sequence > $1 AND sequence <= $2 AND order_id IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM notifications WHERE event = events.sequence)";
+
+const SET_EVENTS_PRUNED_THROUGH: &str = "UPDATE service SET events_pruned_through = $1";
+
 /// Locks closed orders. One whose numbers are still to be fetched is not among them, nor is one that another transaction
 /// is changing.
 const CLOSED: &str = "
@@ -110,7 +132,8 @@ const CLOSED: &str = "
         EXISTS (SELECT 1 FROM decisions WHERE order_id = o.id) AS is_held_up,
         1 + (SELECT count(*) FROM fetches WHERE order_id = o.id)
             + (SELECT count(*) FROM transitions WHERE order_id = o.id)
-            + (SELECT count(*) FROM alerts WHERE order_id = o.id) AS size
+            + (SELECT count(*) FROM alerts WHERE order_id = o.id)
+            + (SELECT count(*) FROM events WHERE order_id = o.id) AS size
     FROM orders AS o WHERE o.closed_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND fetch_at IS NOT NULL)
     ORDER BY o.closed_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED";
@@ -129,6 +152,7 @@ struct Progress {
     bodies: i64,
     deliveries: i64,
     fetches: i64,
+    events: i64,
     /// Id before which nothing waits to be processed.
     waiting: i64,
 }
@@ -143,6 +167,7 @@ impl Progress {
             bodies: row.try_get("bodies_emptied_through")?,
             deliveries: row.try_get("deliveries_pruned_through")?,
             fetches: row.try_get("fetches_pruned_through")?,
+            events: row.try_get("events_pruned_through")?,
             waiting: waiting.unwrap_or(i64::MAX),
         }))
     }
@@ -181,6 +206,7 @@ async fn prune(
     prune_parked(db, &progress, periods.parked, now, &mut pruned).await?;
     empty_bodies(db, &progress, periods.bodies, now, &mut pruned).await?;
     prune_fetches(db, &progress, periods.deliveries, now, &mut pruned).await?;
+    prune_events(db, &progress, periods.events, now, &mut pruned).await?;
     let limit = room_for_orders(pruned.taken);
     let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
     let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;
@@ -263,6 +289,28 @@ async fn prune_fetches(
             .bind(last);
         pruned.fetches = removed.execute(&mut *db).await?.rows_affected();
         set(db, SET_FETCHES_PRUNED_THROUGH, last).await?;
+    }
+    Ok(())
+}
+
+async fn prune_events(
+    db: &mut PgConnection,
+    progress: &Progress,
+    span: Duration,
+    now: Time,
+    pruned: &mut Pruned,
+) -> Result<(), Fault> {
+    let found = sqlx::query(OLD_EVENTS)
+        .bind(progress.events)
+        .bind(room(pruned.taken))
+        .fetch_all(&mut *db)
+        .await?;
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
+        for sql in [REMOVE_NOTIFICATIONS, REMOVE_EVENTS] {
+            let removed = sqlx::query(sql).bind(progress.events).bind(last);
+            pruned.events = removed.execute(&mut *db).await?.rows_affected();
+        }
+        set(db, SET_EVENTS_PRUNED_THROUGH, last).await?;
     }
     Ok(())
 }

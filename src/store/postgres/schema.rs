@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 17] = [
+pub(super) const TABLES: [&str; 22] = [
     "projects",
     "orders",
     "order_details",
@@ -39,6 +39,11 @@ pub(super) const TABLES: [&str; 17] = [
     "alerts",
     "placements",
     "placement_steps",
+    "event_sequence",
+    "events",
+    "targets",
+    "notifications",
+    "notification_queues",
     "service",
     "replicas",
     "schema_compat",

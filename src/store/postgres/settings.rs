@@ -6,6 +6,7 @@ use super::clock::ClockSource;
 use super::connect::Connector;
 use super::error::Fault;
 use super::refusal::{Refusal, refusal};
+use crate::store::TargetSettings;
 use number_order::{Id, Time};
 
 /// Address of the database, and the projects and limits that it serves.
@@ -26,6 +27,8 @@ pub struct Settings {
     /// Projects that are served, each with the number of its orders that may be fetched in a second; `None` if none
     /// may.
     pub projects: Vec<(Id, Option<f64>)>,
+    /// Targets that are told of events.
+    pub targets: Vec<TargetSettings>,
     /// Time at which the service starts, by the program's clock.
     pub now: Time,
 }

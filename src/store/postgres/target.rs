@@ -250,17 +250,22 @@ async fn begin_new(
             "it is in use, since its table {table} has rows: create an empty database"
         )));
     }
-    execute(db, "DELETE FROM service".to_owned()).await?;
+    for table in ALWAYS_FILLED {
+        execute(db, format!("DELETE FROM {table}")).await?;
+    }
     note(db, INSERT_COPY, source, state).await?;
     Ok(Begun::New)
 }
 
-/// Returns the first of the tables that has rows; that of the progress always has one.
+/// Tables that have one row from the beginning.
+const ALWAYS_FILLED: [&str; 2] = ["event_sequence", "service"];
+
+/// Returns the first of the tables that has rows, but for those that always have one.
 async fn first_in_use<'a>(
     db: &mut PgConnection,
     tables: &[&'a str],
 ) -> sqlx::Result<Option<&'a str>> {
-    for table in tables.iter().filter(|table| **table != "service") {
+    for table in tables.iter().filter(|table| !ALWAYS_FILLED.contains(table)) {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM {table})");
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *db).await?;
         if row.try_get(0)? {

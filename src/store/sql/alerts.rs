@@ -173,15 +173,32 @@ pub(in crate::store) fn fired_alerts(changes: &AlertChanges) -> Vec<FiredAlert> 
     fired.collect()
 }
 
+/// Returns the events that tell of alerts which were resolved and recorded: rows with `order_id`, `kind`, `kind_fields` and
+/// `fired_at`.
+pub(in crate::store) fn changed_alerts<R: Columns>(
+    resolved: &[R],
+    fired: &[R],
+    now: Time,
+) -> sqlx::Result<Vec<NewEvent>> {
+    let mut events = Vec::new();
+    for row in resolved {
+        events.push(ChangedAlert::of_row(row)?.resolved(now));
+    }
+    for row in fired {
+        events.extend(ChangedAlert::of_row(row)?.fired());
+    }
+    Ok(events)
+}
+
 /// An alert as it was recorded or resolved.
-pub(in crate::store) struct ChangedAlert {
+struct ChangedAlert {
     order_id: i64,
     kind: AlertKind,
     fired_at: Time,
 }
 
 impl ChangedAlert {
-    pub(in crate::store) fn of_row(row: &impl Columns) -> sqlx::Result<ChangedAlert> {
+    fn of_row(row: &impl Columns) -> sqlx::Result<ChangedAlert> {
         Ok(ChangedAlert {
             order_id: row.int("order_id")?,
             kind: codes::require(row, "kind", "kind_fields")?,
@@ -190,7 +207,7 @@ impl ChangedAlert {
     }
 
     /// Returns the events that tell that the alert fires: it is news of its own where a reservation runs out.
-    pub(in crate::store) fn fired(self) -> Vec<NewEvent> {
+    fn fired(self) -> Vec<NewEvent> {
         let (order_id, kind, fired_at) = (Some(self.order_id), self.kind, self.fired_at);
         let is_expiring = match kind {
             AlertKind::Expiring { .. } | AlertKind::Overdue => true,
@@ -211,7 +228,7 @@ impl ChangedAlert {
     }
 
     /// Returns the event that tells that the alert does not fire any more.
-    pub(in crate::store) fn resolved(self, now: Time) -> NewEvent {
+    fn resolved(self, now: Time) -> NewEvent {
         NewEvent {
             recorded_at: now,
             order_id: Some(self.order_id),

@@ -112,19 +112,24 @@ pub(in crate::store) struct TargetState {
     /// Time from which the next attempt counts against the rate.
     next_at: Time,
     pub health: TargetHealth,
-    /// Time at which the first of its queues is due; `None`: it was not asked for, or nothing waits.
+    /// Time at which the first of its queues is due; `None`: nothing waits.
     due_at: Option<Time>,
 }
 
 impl TargetState {
-    /// Reads a target from [`target_columns`] and, where it is there, `due_at`.
+    /// Reads a target from [`target_columns`] and `due_at`.
     pub(in crate::store) fn of_row(row: &impl Columns) -> sqlx::Result<TargetState> {
         Ok(TargetState {
             id: row.int("id")?,
             next_at: Time(row.int("next_at")?),
             health: health_of_row(row)?,
-            due_at: time(row, "due_at").unwrap_or_default(),
+            due_at: time(row, "due_at")?,
         })
+    }
+
+    /// Returns `true` if a notification of the target is due.
+    pub(in crate::store) fn is_due(&self, now: Time) -> bool {
+        self.due_at.is_some_and(|due_at| due_at <= now)
     }
 
     /// Returns the number of notifications that may be sent now, or the time at which it is worth asking again.

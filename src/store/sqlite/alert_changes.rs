@@ -4,15 +4,16 @@
 //! states and times in which one fires. All orders with an open alert are compared with what fires for them now.
 
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::command::{WriteCommand, WriteContext};
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint};
 use super::{Store, StoreError, alerts, outbox};
 use crate::store::AlertChanges;
-use crate::store::changes::{NewEvent, StoredOrder};
+use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::{
-    AlertFilter, ChangedAlert, FiredAlert, OpenAlert, compare_alerts, fired_alerts,
+    AlertFilter, FiredAlert, OpenAlert, changed_alerts, compare_alerts, fired_alerts,
 };
 use crate::store::sql::json;
 use crate::store::sql::unreadable::{self, Read};
@@ -148,9 +149,7 @@ async fn record_changes(
     let db = &mut context.db;
     let resolved = changed(db, RESOLVE_ALERTS, now, json(&resolved)).await?;
     let fired = changed(db, INSERT_ALERTS, now, json(&fired)).await?;
-    let resolved = resolved.into_iter().map(|alert| alert.resolved(now));
-    let fired = fired.into_iter().flat_map(|alert| alert.fired());
-    let events: Vec<NewEvent> = resolved.chain(fired).collect();
+    let events = changed_alerts(&resolved, &fired, now)?;
     outbox::add(db, &mut context.outbox, &events).await
 }
 
@@ -160,7 +159,6 @@ async fn changed(
     sql: &'static str,
     now: Time,
     rows: String,
-) -> sqlx::Result<Vec<ChangedAlert>> {
-    let changed = sqlx::query(sql).bind(now.0).bind(rows).fetch_all(db);
-    changed.await?.iter().map(ChangedAlert::of_row).collect()
+) -> sqlx::Result<Vec<SqliteRow>> {
+    sqlx::query(sql).bind(now.0).bind(rows).fetch_all(db).await
 }

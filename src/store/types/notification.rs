@@ -68,6 +68,19 @@ pub struct NotificationResult {
     pub jitter: f64,
 }
 
+impl NotificationResult {
+    /// Returns the result with its times on another clock.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn moved(&self, to: impl Fn(Time) -> Time) -> NotificationResult {
+        let mut result = self.clone();
+        result.now = to(result.now);
+        if let NotificationOutcome::Failed { again_at, .. } = &mut result.outcome {
+            *again_at = again_at.map(to);
+        }
+        result
+    }
+}
+
 /// What came of sending a notification.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotificationOutcome {
@@ -113,6 +126,15 @@ pub struct TargetRow {
     /// Why the last attempt failed; `null`: it succeeded.
     #[serde(serialize_with = "crate::explain::explained_if_any")]
     pub failure: Option<DeliveryFailure>,
+}
+
+impl TargetRow {
+    /// Returns the target with its circuit on another clock.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn moved(mut self, to: impl Fn(Time) -> Time) -> TargetRow {
+        self.paused_until = self.paused_until.map(to);
+        self
+    }
 }
 
 /// Filter of the list of notifications.

@@ -9,6 +9,7 @@ use crate::store::postgres::details;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
 use crate::store::sql::history::{HISTORY_MAX, History};
+use crate::store::sql::notifications::select_notifications;
 use crate::store::sql::unreadable;
 use crate::store::{Body, Found, OrderDetail, StoreError};
 use number_order::{Id, OrderKey};
@@ -51,6 +52,11 @@ const SELECT_ALERTS: &str = "
     SELECT id, kind, kind_fields, fired_at, resolved_at FROM alerts WHERE order_id = $1 ORDER BY id DESC LIMIT $2";
 
 const SELECT_BODY: &str = "SELECT body FROM deliveries WHERE id = $1";
+
+const SELECT_NOTIFICATIONS: &str = concat!(
+    select_notifications!(),
+    " WHERE e.order_id = $1 ORDER BY e.order_sequence DESC, n.id DESC LIMIT $2"
+);
 
 impl Store {
     pub(in crate::store) async fn find(&self, order: &Id) -> Result<Found, StoreError> {
@@ -128,11 +134,12 @@ impl Store {
             .bind(i64::from(HISTORY_MAX))
             .fetch_all(&mut *db)
             .await?;
-        let [numbers, fetches, transitions, alerts] = [
+        let [numbers, fetches, transitions, alerts, notifications] = [
             SELECT_NUMBERS,
             SELECT_FETCHES,
             SELECT_TRANSITIONS,
             SELECT_ALERTS,
+            SELECT_NOTIFICATIONS,
         ]
         .map(|sql| sqlx::query(sql).bind(order.id).bind(i64::from(HISTORY_MAX)));
         let history = History {
@@ -141,6 +148,7 @@ impl Store {
             fetches: fetches.fetch_all(&mut *db).await?,
             transitions: transitions.fetch_all(&mut *db).await?,
             alerts: alerts.fetch_all(&mut *db).await?,
+            notifications: notifications.fetch_all(&mut *db).await?,
         };
         let detail = history.of(order, details.unwrap_or_default())?;
         self.shared.met.note(&detail.unreadable);

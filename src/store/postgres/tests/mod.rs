@@ -36,6 +36,7 @@ fn settings(url: String, clock: ClockSource) -> Settings {
         waiting_max: 1024,
         lossy_commits: true,
         clock,
+        targets: Vec::new(),
         projects: vec![(id(PROJECT), Some(5.0))],
         now: match clock {
             ClockSource::Database => crate::clock::now(),

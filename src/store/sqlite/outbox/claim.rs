@@ -2,8 +2,8 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use crate::store::sql::json;
 use crate::store::sql::outbox::{TargetState, claim_of_row, target_columns};
-use crate::store::sql::{json, time};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError};
 use crate::store::{NotificationClaim, NotificationRequest, NotificationsClaimed};
@@ -117,13 +117,11 @@ impl Store {
         let Some(row) = found else {
             return Ok(NotificationsClaimed::default());
         };
-        let due_at = time(&row, "due_at")?;
-        if due_at.is_some_and(|due_at| due_at <= request.now)
-            && TargetState::of_row(&row)?.allowed(&request).is_ok()
-        {
+        let target = TargetState::of_row(&row)?;
+        if target.is_due(request.now) && target.allowed(&request).is_ok() {
             return self.write(request).await;
         }
-        let next_at = TargetState::of_row(&row)?.next_look(request.now);
+        let next_at = target.next_look(request.now);
         Ok(NotificationsClaimed {
             claims: Vec::new(),
             next_at,

@@ -43,7 +43,7 @@ const REMOVE_QUEUES: &str = "
 const SELECT_TARGET: &str = concat!(
     "SELECT ",
     target_columns!(),
-    " FROM targets AS t WHERE t.id = ?"
+    ", NULL AS due_at FROM targets AS t WHERE t.id = ?"
 );
 
 const UPDATE_TARGET: &str = "

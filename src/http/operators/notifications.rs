@@ -168,9 +168,11 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_again_that_nobody_has_chosen() {
-        let refusal = |body| refused::<RedriveRequest>(body, |request| {
-            redrive_filter(request).map(|_| RedriveRequest::default())
-        });
+        let refusal = |body| {
+            refused::<RedriveRequest>(body, |request| {
+                redrive_filter(request).map(|_| RedriveRequest::default())
+            })
+        };
         for (body, expected) in [
             ("{}", Some("say which")),
             (r#"{"dry_run": true}"#, Some("say which")),

@@ -122,8 +122,9 @@ impl Reader {
             Start::Newest => None,
         };
         let position = match (store.events(after, 1).await?, start) {
-            (EventPage::Events { after, .. }, _)
-            | (EventPage::Pruned { after }, Start::Oldest) => after,
+            (EventPage::Events { after, .. }, _) | (EventPage::Pruned { after }, Start::Oldest) => {
+                after
+            }
             (EventPage::Pruned { after }, _) => return Err(ReadError::Pruned { after }),
             (EventPage::Ahead { newest }, _) => return Err(ReadError::Ahead { newest }),
         };

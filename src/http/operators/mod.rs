@@ -18,6 +18,8 @@ mod projects;
 mod query;
 mod status;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -41,6 +41,9 @@ enum Command {
     /// Play Sinch on loopback: its API, and signed callbacks to a URL.
     #[command(arg = refused_config_option())]
     Simulate(commands::simulate::Arguments),
+    /// Receive what a target is sent, and print it with the result of its verification; keeps nothing.
+    #[command(arg = refused_config_option())]
+    Listen(commands::listen::Arguments),
     /// Make orders known to the running service, so that it fetches them without a callback.
     Watch(commands::watch::Arguments),
     /// Remove orders that were named by mistake: those that Sinch never showed and no callback named.
@@ -53,6 +56,9 @@ enum Command {
     /// See the project's numbers, set where their callbacks go, and release them.
     #[command(subcommand)]
     Numbers(commands::numbers::Command),
+    /// See the events that other systems are told, and how they take them; send them again.
+    #[command(subcommand)]
+    Events(commands::events::Command),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
     /// Copy the database into a file, while the service runs or not.
@@ -78,9 +84,13 @@ fn refused_config_option() -> Arg {
 fn parse_arguments() -> Result<Arguments, clap::Error> {
     let arguments = Arguments::try_parse()?;
     if arguments.config.is_some()
-        && matches!(arguments.command, Command::Demo(_) | Command::Simulate(_))
+        && matches!(
+            arguments.command,
+            Command::Demo(_) | Command::Simulate(_) | Command::Listen(_)
+        )
     {
-        let reason = "--config: the demo and the simulator take no configuration; leave it out";
+        let reason =
+            "--config: the demo, the simulator and `listen` take no configuration; leave it out";
         return Err(Arguments::command().error(ErrorKind::ArgumentConflict, reason));
     }
     Ok(arguments)
@@ -134,11 +144,13 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Serve => commands::serve::run(config).await,
         Command::Demo(arguments) => commands::demo::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments).await,
+        Command::Listen(arguments) => commands::listen::run(arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,
         Command::DropProject(arguments) => commands::drop_project::run(config, arguments).await,
         Command::Order(command) => commands::order::run(config, command).await,
         Command::Numbers(command) => commands::numbers::run(config, command).await,
+        Command::Events(command) => commands::events::run(config, command).await,
         Command::Check => commands::check::run(config).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,

@@ -26,9 +26,6 @@ const ACCEPTS: usize = 25;
 /// Number of deliveries that a step processes.
 const STEP: usize = 64;
 
-/// Number of the last orders that deliveries are about: all there are with the shortest past.
-const RECENT: usize = 250;
-
 /// Operations that are timed.
 const TIMED: [&str; 2] = ["accept", "step"];
 
@@ -106,13 +103,12 @@ impl Aged {
         Ok([accepts, steps])
     }
 
-    /// Makes deliveries about recent orders, by chance. Those of a long past lie on more pages, each of which the server
+    /// Makes deliveries about random orders of the past. Those of a long past lie on more pages, each of which the server
     /// writes to its log as a whole when it is first changed after a checkpoint.
     fn deliveries(&self, count: usize, rng: &mut Rng) -> Outcome<Vec<NewDelivery>> {
         let events = order_ids(count, rng).into_iter();
         let delivery = |event: String| {
-            let last = self.past / 4;
-            let order = rng.usize(last - RECENT + 1..=last);
+            let order = rng.usize(1..=self.past / 4);
             Ok(NewDelivery {
                 callback_key: None,
                 project: Id::new(PROJECT).ok_or("not a project's id")?,

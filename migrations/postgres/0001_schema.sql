@@ -94,13 +94,14 @@ CREATE TABLE orders (
             WHEN tie_state IS NOT NULL THEN tie_since_at
             WHEN confirmed_state IS NULL THEN first_seen_at
         END) STORED,
-    -- Time since which an order is closed: Sinch has shown its final state, nothing is open about it, no fetch is
-    -- planned or in flight, and nothing was heard of it since.
+    -- Time since which an order is closed: Sinch has shown its final state, nothing is open about it, and no fetch is
+    -- planned or in flight. What was heard of it since is not in it, other than with SQLite: a late event that changes
+    -- nothing else then changes no index.
     closed_at          bigint GENERATED ALWAYS AS (
         CASE
             WHEN fetch_at IS NULL AND lease IS NULL AND hints = '[]' AND doubts = '[]' AND tie_state IS NULL
                 AND (confirmed_state = 'COMPLETED' OR confirmed_state = 'REJECTED' OR confirmed_state = 'EXPIRED')
-            THEN greatest(confirmed_at, coalesce(fetched_at, 0), coalesce(heard_at, 0))
+            THEN greatest(confirmed_at, coalesce(fetched_at, 0))
         END) STORED,
     UNIQUE (project, sinch_id),
     CHECK ((lease IS NULL) = (leased_until_at IS NULL)),

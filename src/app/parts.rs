@@ -241,8 +241,9 @@ impl Shared {
             self.metrics.clone(),
         );
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let router = operators::router(store, metrics, operators_settings(config, projects));
+        let settings = operators_settings(config, projects, limits.operators);
         let stop = self.stop.clone();
+        let router = operators::router(store, metrics, settings, stop.clone());
         run(server::serve(
             listener,
             timeouts(config),

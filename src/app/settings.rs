@@ -15,7 +15,7 @@ use crate::config::{
 #[cfg(feature = "postgres")]
 use crate::config::{Database, DatabaseUrl};
 use crate::http::callbacks::{self, CallbackRoute};
-use crate::http::connection_limits::ListenerLimits;
+use crate::http::connection_limits::{ConnectionLimits, ListenerLimits};
 use crate::http::operators;
 use crate::http::server::Timeouts;
 use crate::http::source::Sources;
@@ -257,7 +257,15 @@ pub(super) fn routes(config: &Config) -> callbacks::Settings {
     }
 }
 
-pub(super) fn operators_settings(config: &Config, projects: Projects) -> operators::Settings {
+/// Maximum number of readers of the feed of events that wait at the same time. Each has a connection, and asks the
+/// database whenever events are recorded.
+const FEED_READERS_MAX: usize = 64;
+
+pub(super) fn operators_settings(
+    config: &Config,
+    projects: Projects,
+    connections: ConnectionLimits,
+) -> operators::Settings {
     let public_url = config.callbacks.public_url.as_ref();
     let callback_urls = public_url.map(|url| {
         let projects = config.projects.iter();
@@ -270,6 +278,8 @@ pub(super) fn operators_settings(config: &Config, projects: Projects) -> operato
         callback_urls: callback_urls.unwrap_or_default(),
         deadlines: config.deadlines.clone(),
         body_timeout: config.callbacks.body_timeout,
+        // Where connections are few, half of them stay for other requests.
+        feed_readers_max: FEED_READERS_MAX.min(connections.served / 2),
     }
 }
 

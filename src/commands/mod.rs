@@ -1,4 +1,5 @@
-//! Commands of the program's command line: one file for each command; those about orders and numbers have a folder each.
+//! Commands of the program's command line: one file for each command; those about orders, numbers and
+//! events have a folder each.
 
 pub mod backup;
 pub mod check;
@@ -7,9 +8,11 @@ mod command_error;
 pub mod copy_store;
 pub mod demo;
 pub mod drop_project;
+pub mod events;
 mod file_fault;
 pub mod healthcheck;
 mod invocation;
+pub mod listen;
 pub mod numbers;
 mod operators;
 pub mod order;

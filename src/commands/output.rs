@@ -31,6 +31,11 @@ pub fn print_line(line: impl Display) {
     }
 }
 
+/// Returns `true` unless a write to standard output has failed: a command without an end of its own ends then.
+pub fn is_taken() -> bool {
+    STDOUT_FAULT.get().is_none()
+}
+
 /// Writes a text to standard output, wrapped to the terminal's width. All lines but the first are indented to the
 /// beginning of `text`.
 pub fn print_wrapped(lead: &str, text: &str) {

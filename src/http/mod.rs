@@ -1,4 +1,5 @@
-//! Incoming connections: the callback listener for Sinch, and the operators' listener.
+//! Incoming connections: the callback listener for Sinch, the operators' listener, and a receiver to try
+//! notifications.
 
 pub mod admission;
 pub mod callbacks;
@@ -8,6 +9,7 @@ mod near_miss;
 pub mod operators;
 pub mod problem;
 mod protocol_error;
+pub mod receiver;
 mod refused_request;
 pub mod server;
 pub mod source;

@@ -16,6 +16,8 @@ const RETRY_AFTER_SECS: u32 = 5;
 pub struct Problem {
     status: StatusCode,
     detail: Option<String>,
+    /// Number for programs. A box, since refusals are passed on by value, and seldom have one.
+    number: Option<Box<(&'static str, i64)>>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -25,22 +27,34 @@ impl Problem {
         Problem {
             status,
             detail: None,
+            number: None,
             header: None,
         }
     }
 
     /// Returns a refusal with a sentence that says what to do.
     pub fn with_detail(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem {
-            detail: Some(detail.into()),
-            ..Problem::new(status)
-        }
+        Problem::new(status).detailed(detail)
     }
 
     /// Returns a refusal of a request that could be accepted soon: the caller is asked to try again after five seconds.
     pub fn unavailable() -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS.into())
+    }
+
+    /// Returns the same refusal, with a sentence that says what to do.
+    #[must_use]
+    pub fn detailed(self, detail: impl Into<String>) -> Problem {
+        let detail = Some(detail.into());
+        Problem { detail, ..self }
+    }
+
+    /// Returns the same refusal, with a number for programs beside the sentence.
+    #[must_use]
+    pub fn with_number(self, name: &'static str, number: i64) -> Problem {
+        let number = Some(Box::new((name, number)));
+        Problem { number, ..self }
     }
 
     /// Returns the same refusal, with a header that tells the caller what to do.
@@ -88,6 +102,9 @@ impl Problem {
         });
         if let Some(detail) = &self.detail {
             body["detail"] = detail.as_str().into();
+        }
+        if let Some(number) = &self.number {
+            body[number.0] = number.1.into();
         }
         body
     }

@@ -49,6 +49,7 @@ pub(super) fn print(order: &Value, has_reasons: bool) {
     print_numbers(order);
     print_readiness(order);
     print_changes(order);
+    print_notifications(order);
 }
 
 /// Returns the state, and how far it is to be believed.
@@ -126,6 +127,29 @@ fn print_changes(order: &Value) {
         ]
     });
     Table::new(["RECORDED", "FROM", "TO", "BECAUSE"]).print(rows.collect());
+}
+
+/// Prints when and to whom each change was told.
+fn print_notifications(order: &Value) {
+    let notifications = list(order, "notifications");
+    if !notifications.is_empty() {
+        print_line("");
+    }
+    let rows = notifications.iter().map(|notification| {
+        let told = match text(notification, "phase") {
+            "delivered" => text(notification, "attempted_at").to_owned(),
+            phase => format!("{phase}, attempts: {}", notification["attempts"]),
+        };
+        let failure = notification["failure"]["text"].as_str();
+        [
+            text(notification, "type").to_owned(),
+            text(notification, "recorded_at").to_owned(),
+            text(notification, "target").to_owned(),
+            told,
+            failure.unwrap_or_default().to_owned(),
+        ]
+    });
+    Table::new(["EVENT", "RECORDED", "TARGET", "TOLD", "LAST FAILURE"]).print(rows.collect());
 }
 
 fn amount(price: &Value) -> String {

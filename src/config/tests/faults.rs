@@ -66,7 +66,11 @@ const LISTENERS: &[(&str, &str)] = &[
     ),
     (
         "[database]\nurl = \"mysql://u:marker@db/s\"",
-        "config.toml line 7: database.url = (hidden): not an address; write one such as postgres://user:password@db.example.com/sinch",
+        if cfg!(feature = "postgres") {
+            "config.toml line 7: database.url = (hidden): not an address; write one such as postgres://user:password@db.example.com/sinch"
+        } else {
+            "config.toml line 7: database.url = (hidden): this program was built without PostgreSQL; leave the key out, or build it with the feature postgres"
+        },
     ),
 ];
 

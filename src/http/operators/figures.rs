@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use strum::VariantNames;
 
+use super::targets::{Attention, TargetView};
 use crate::clock;
 use crate::metrics::{ApiView, Count, Metrics};
 use crate::store::Standing;
@@ -20,6 +22,24 @@ pub(super) struct FigureSource {
     pub metrics: Arc<Metrics>,
     /// State of orders and deliveries in the database.
     pub standing: Standing,
+    /// Targets of notifications.
+    pub targets: Vec<TargetView>,
+    /// Number of the newest event.
+    pub newest_event: i64,
+}
+
+impl FigureSource {
+    /// Returns the number of targets that an operator should see to, by each reason.
+    fn targets_needing_attention(&self) -> Vec<(String, Reading)> {
+        let targets = self.targets.iter();
+        let found = targets.flat_map(|view| Attention::of_target(&view.row));
+        let found: Vec<&str> = found.map(|reason| reason.code()).collect();
+        let count = |code: &&str| found.iter().filter(|one| *one == code).count() as u64;
+        Attention::VARIANTS
+            .iter()
+            .map(|code| ((*code).to_owned(), Reading::Count(count(code))))
+            .collect()
+    }
 }
 
 /// A figure of the whole service, or of one project's fetches.
@@ -251,6 +271,16 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
         key: "convergence.max_secs",
         help: "All of the last confirmed changes were confirmed within this time",
         read: |f| Span(f.standing.summary.convergence.max_secs),
+    },
+    Figure {
+        key: "newest_event",
+        help: "Number of the newest event of which other systems are told",
+        read: |f| count_reading(f.newest_event),
+    },
+    Figure {
+        key: "targets_needing_attention",
+        help: "Targets of notifications that need an operator's attention, by reason",
+        read: |f| By("reason", f.targets_needing_attention()),
     },
     Figure {
         key: "rows_unreadable",

@@ -1,7 +1,7 @@
 //! The list of figures for monitoring, as OpenMetrics text.
 //!
 //! The text is made on request, from the same figures as `/status`. Labels are closed sets: states, reasons, alerts,
-//! projects. An order's id is never a label.
+//! projects, targets. An order's id is never a label.
 
 use std::sync::atomic::AtomicU64;
 
@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
+use super::targets::TARGET_FIGURES;
 
 /// Media type of the OpenMetrics text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -35,6 +36,12 @@ pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
         let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
         let reading = Reading::By("project", readings.collect());
         register_figure(&mut registry, "api_", figure, reading);
+    }
+    for figure in TARGET_FIGURES {
+        let targets = source.targets.iter();
+        let readings = targets.map(|view| (view.row.name.clone(), (figure.read)(view)));
+        let reading = Reading::By("target", readings.collect());
+        register_figure(&mut registry, "target_", figure, reading);
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;

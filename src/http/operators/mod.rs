@@ -5,9 +5,11 @@
 mod auth;
 mod body;
 mod deliveries;
+mod events;
 mod figures;
 mod import;
 mod metrics;
+mod notifications;
 mod ordered;
 mod orders;
 mod placements;
@@ -15,6 +17,9 @@ mod pretty_json;
 mod projects;
 mod query;
 mod status;
+mod targets;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -31,7 +36,8 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 use secrecy::SecretString;
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
@@ -54,28 +60,44 @@ pub struct Settings {
     pub deadlines: Limits,
     /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
+    /// Maximum number of readers of the feed of events that wait at the same time.
+    pub feed_readers_max: usize,
 }
 
 struct Context {
     store: Store,
     metrics: Arc<Metrics>,
     settings: Settings,
+    /// Permits of the readers of the feed that wait.
+    feed_readers: Arc<Semaphore>,
+    /// Token that is cancelled when the service stops. Whatever waits for long ends then.
+    stop: CancellationToken,
 }
 
 type Shared = State<Arc<Context>>;
 
-/// Returns the routes of the operators' listener.
-pub fn router(store: Store, metrics: Arc<Metrics>, settings: Settings) -> Router {
+/// Returns the routes of the operators' listener. Answers that wait, or have no end, end when `stop` is cancelled.
+pub fn router(
+    store: Store,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+    stop: CancellationToken,
+) -> Router {
     let context = Arc::new(Context {
         store,
         metrics,
+        feed_readers: Arc::new(Semaphore::new(settings.feed_readers_max)),
         settings,
+        stop,
     });
     let guarded = status::routes()
         .merge(orders::routes())
         .merge(deliveries::routes())
         .merge(projects::routes())
         .merge(placements::routes())
+        .merge(events::routes())
+        .merge(targets::routes())
+        .merge(notifications::routes())
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
             auth::require_token,

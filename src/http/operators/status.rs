@@ -13,11 +13,12 @@ use serde::Serialize;
 
 use super::figures::{API_FIGURES, FIGURES, FigureMap, FigureSource};
 use super::pretty_json::PrettyJson;
+use super::targets::{self, InWords, TARGET_FIGURES, TargetView};
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::metrics::{ApiView, Failing};
-use crate::store::AlertRow;
+use crate::store::{AlertRow, EventPage, Store};
 
 /// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,6 +75,7 @@ struct Status<'a> {
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
+    targets: BTreeMap<&'a str, TargetStatus<'a>>,
     /// Workers, each with its failures since its last success.
     workers: BTreeMap<String, Option<Failing>>,
 }
@@ -87,13 +89,32 @@ struct ApiStatus<'a> {
     texts: &'a ApiView,
 }
 
+/// A target of notifications, as `/status` answers it.
+#[derive(Serialize)]
+struct TargetStatus<'a> {
+    #[serde(flatten)]
+    figures: FigureMap<'a, TargetView>,
+    /// Reasons for which an operator should see to the target.
+    attention: Vec<InWords>,
+}
+
 async fn figure_source(context: &Context) -> Result<FigureSource, Problem> {
     let now = clock::now();
+    let targets = context.store.targets().await?.into_iter();
     let (store, deadlines) = (&context.store, &context.settings.deadlines);
     Ok(FigureSource {
         now,
         metrics: context.metrics.clone(),
         standing: store.standing(now, deadlines, ALERTS_MAX).await?,
+        targets: targets.map(|row| TargetView { now, row }).collect(),
+        newest_event: newest_event(store).await?,
+    })
+}
+
+async fn newest_event(store: &Store) -> Result<i64, Problem> {
+    Ok(match store.events(None, 1).await? {
+        EventPage::Events { after, .. } | EventPage::Pruned { after } => after,
+        EventPage::Ahead { newest } => newest,
     })
 }
 
@@ -107,6 +128,14 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
         };
         (project.as_str(), ApiStatus { figures, texts })
     });
+    let targets = source.targets.iter().map(|view| {
+        let figures = FigureMap {
+            figures: TARGET_FIGURES,
+            source: view,
+        };
+        let attention = targets::attention(&view.row);
+        (view.row.name.as_str(), TargetStatus { figures, attention })
+    });
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         figures: FigureMap {
@@ -115,6 +144,7 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
         },
         alerts: &source.standing.alerts,
         api: api.collect(),
+        targets: targets.collect(),
         workers: context.metrics.workers(),
     };
     Ok(PrettyJson(status).into_response())

@@ -1,14 +1,15 @@
 //! Committers: each takes the callbacks that wait, commits them as one batch, and answers each.
 //!
-//! While one batch waits for the disk, the other committer's statement runs, and the next batch gathers by itself. An
-//! answer that got lost on a cut connection is asked for again: the key of each delivery tells if it was in.
+//! While one batch waits for the disk, the next one gathers: the server flushes one commit at a time, so a batch that begins
+//! early only shuts out the callbacks that come next. Its statement runs before the flush ahead of it ends. An answer that
+//! got lost on a cut connection is asked for again: the key of each delivery tells if it was in.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connect::{Connector, OPERATION_MAX};
 use super::error::{Class, Fault};
@@ -48,8 +49,95 @@ impl Call {
     }
 }
 
-/// Queue of the callbacks that wait, which the committers share.
-pub(super) type Queue = Arc<Mutex<mpsc::Receiver<Call>>>;
+/// Shortest time for which a batch gathers: timers are no finer.
+const GATHER_MIN: Duration = Duration::from_millis(1);
+
+/// What the committers share: the callbacks that wait, and the batches under way.
+pub(super) struct Queue {
+    calls: Mutex<mpsc::Receiver<Call>>,
+    under_way: std::sync::Mutex<UnderWay>,
+    ended: Notify,
+}
+
+/// Batches that are being committed.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// When the last of them began; `None`: there is none.
+    began: Option<Instant>,
+    batches: u32,
+    /// Time that a batch takes, over the last ones.
+    usual: Duration,
+}
+
+impl Queue {
+    pub(super) fn new(calls: mpsc::Receiver<Call>) -> Queue {
+        Queue {
+            calls: Mutex::new(calls),
+            under_way: std::sync::Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Takes the callbacks that wait, once there are any; returns `false` if none can come any more.
+    ///
+    /// While another batch is under way, more of them gather, until half of its usual time has passed or it has ended. On a
+    /// fast disk that is no time at all.
+    async fn take(&self, calls: &mut Vec<Call>) -> bool {
+        let mut queue = self.calls.lock().await;
+        if queue.recv_many(calls, BATCH_MAX).await == 0 {
+            return false;
+        }
+        let ended = self.ended.notified();
+        let until = self.lock().gather_until(Instant::now());
+        if let Some(until) = until {
+            tokio::select! {
+                () = sleep_until(until) => {}
+                () = ended => {}
+            }
+            while calls.len() < BATCH_MAX
+                && let Ok(call) = queue.try_recv()
+            {
+                calls.push(call);
+            }
+        }
+        true
+    }
+
+    fn begin(&self, now: Instant) {
+        let mut under_way = self.lock();
+        under_way.batches += 1;
+        under_way.began = Some(now);
+    }
+
+    fn end(&self, took: Duration) {
+        self.lock().end(took);
+        self.ended.notify_waiters();
+    }
+
+    /// Locks what is under way. A panic elsewhere cannot leave it half changed.
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    /// Returns the time until which the next batch gathers, if it is worth a timer.
+    fn gather_until(&self, now: Instant) -> Option<Instant> {
+        let until = self.began? + self.usual / 2;
+        (until.saturating_duration_since(now) >= GATHER_MIN).then_some(until)
+    }
+
+    fn end(&mut self, took: Duration) {
+        self.batches -= 1;
+        if self.batches == 0 {
+            self.began = None;
+        }
+        // One slow batch, as after a connection that was lost, must not make the next ones wait.
+        self.usual = (self.usual * 7 + took.min(self.usual * 2 + GATHER_MIN)) / 8;
+    }
+}
 
 /// Results of accepting a batch's deliveries.
 type Outcomes = Vec<Result<Accepted, StoreError>>;
@@ -82,16 +170,19 @@ impl Committer {
     /// # Errors
     ///
     /// Fails if the database can no longer be trusted, or is not ours any more. The process must stop.
-    pub(super) async fn run(mut self, queue: Queue) -> Result<(), StoreError> {
+    pub(super) async fn run(mut self, queue: Arc<Queue>) -> Result<(), StoreError> {
         let mut calls = Vec::with_capacity(BATCH_MAX);
-        while queue.lock().await.recv_many(&mut calls, BATCH_MAX).await > 0 {
+        while queue.take(&mut calls).await {
             let queued_at = calls.iter().map(|call| call.queued_at).min();
             let deadline = queued_at.unwrap_or_else(Instant::now) + PATIENCE;
             let (deliveries, replies): (Vec<Incoming>, Vec<_>) = calls
                 .drain(..)
                 .map(|call| (call.delivery, call.reply))
                 .unzip();
+            let began = Instant::now();
+            queue.begin(began);
             let outcomes = self.outcomes(&deliveries, deadline).await;
+            queue.end(began.elapsed());
             let broken = outcomes.iter().find_map(|outcome| match outcome {
                 Err(error @ StoreError::Broken(_)) => Some(error.clone()),
                 _ => None,
@@ -176,5 +267,42 @@ impl Committer {
             Ok(_) | Err(_) => self.db = Some(db),
         }
         accepted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gathers_only_while_a_slow_one_is_under_way() {
+        let (now, ms) = (Instant::now(), Duration::from_millis);
+        for (began, usual_ms, gathers_until) in [
+            (None, 8, None),
+            (Some(now), 8, Some(now + ms(4))),
+            (Some(now - ms(2)), 8, Some(now + ms(2))),
+            (Some(now - ms(4)), 8, None),
+            (Some(now), 1, None),
+        ] {
+            let under_way = UnderWay {
+                began,
+                batches: began.is_some().into(),
+                usual: ms(usual_ms),
+            };
+            assert_eq!(under_way.gather_until(now), gathers_until, "{usual_ms}");
+        }
+    }
+
+    #[test]
+    fn one_slow_batch_makes_the_next_ones_gather_hardly_longer() {
+        let mut under_way = UnderWay::default();
+        for _ in 0..100 {
+            under_way.batches = 1;
+            under_way.end(Duration::from_millis(4));
+        }
+        let usual = under_way.usual;
+        under_way.batches = 1;
+        under_way.end(Duration::from_secs(3));
+        assert!(under_way.usual < usual * 5 / 4 && under_way.began.is_none());
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32};
 use std::time::Instant;
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Notify, mpsc};
 
 use super::clock::Clock;
-use super::committer::{COMMITTERS, Committer};
+use super::committer::{COMMITTERS, Committer, Queue};
 use super::connect::Connector;
 use super::lane::Lane;
 use super::outbox::register_targets;
@@ -76,7 +76,7 @@ pub async fn open(
         replica,
     });
     let (accepts, queue) = mpsc::channel(settings.waiting_max);
-    let queue = Arc::new(Mutex::new(queue));
+    let queue = Arc::new(Queue::new(queue));
     let store = Store {
         accepts,
         shared: shared.clone(),

@@ -125,8 +125,8 @@ const REMOVE_EVENTS: &str = "
 
 const SET_EVENTS_PRUNED_THROUGH: &str = "UPDATE service SET events_pruned_through = $1";
 
-/// Locks closed orders. One whose numbers are still to be fetched is not among them, nor is one that another transaction
-/// is changing.
+/// Locks closed orders. One of which something was heard after the given time is not among them, nor one whose numbers are
+/// still to be fetched, nor one that another transaction is changing.
 const CLOSED: &str = "
     SELECT o.id, o.closed_at,
         EXISTS (SELECT 1 FROM decisions WHERE order_id = o.id) AS is_held_up,
@@ -134,7 +134,7 @@ const CLOSED: &str = "
             + (SELECT count(*) FROM transitions WHERE order_id = o.id)
             + (SELECT count(*) FROM alerts WHERE order_id = o.id)
             + (SELECT count(*) FROM events WHERE order_id = o.id) AS size
-    FROM orders AS o WHERE o.closed_at IS NOT NULL
+    FROM orders AS o WHERE o.closed_at IS NOT NULL AND coalesce(o.heard_at, 0) <= $2
         AND NOT EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND fetch_at IS NOT NULL)
     ORDER BY o.closed_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED";
 
@@ -208,7 +208,11 @@ async fn prune(
     prune_fetches(db, &progress, periods.deliveries, now, &mut pruned).await?;
     prune_events(db, &progress, periods.events, now, &mut pruned).await?;
     let limit = room_for_orders(pruned.taken);
-    let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
+    let closed = sqlx::query(CLOSED)
+        .bind(limit)
+        .bind(now.minus(periods.orders).0)
+        .fetch_all(&mut *db)
+        .await?;
     let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;
     if !closed.is_empty() {
         pruned.orders = remove_orders(db, &closed).await?;

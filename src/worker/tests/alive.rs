@@ -156,8 +156,10 @@ impl Fixture {
                 blocked: Duration::from_secs(9000),
             },
             body_timeout: DEADLINE,
+            feed_readers_max: 1,
         };
-        let router = operators::router(self.store.clone(), self.metrics.clone(), settings);
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let router = operators::router(store, metrics, settings, CancellationToken::new());
         let request = Request::get(path).header("host", "localhost");
         let request = request.body(Body::empty()).expect("a request");
         let answer = router.oneshot(request).await.expect("answers");

@@ -94,15 +94,30 @@ impl Balanced {
             _folders: folders,
         };
         for replica in &replicas {
-            takes_callbacks(replica).await;
+            balanced.reaches(replica).await;
         }
         Some((balanced, replicas))
+    }
+
+    /// Waits until the balancer sends callbacks to a replica: whoever stops the other one before that leaves it with none.
+    async fn reaches(&self, replica: &Service) {
+        until("callbacks at the replica", async || {
+            self.is_called();
+            let accepted = replica.status().await["callbacks_accepted"]["new"].take();
+            accepted["count"].as_i64().filter(|count| *count > 0)
+        })
+        .await;
+    }
+
+    fn is_called(&self) {
+        assert!(!self.load.has_ended(), "the balancer hung up on everybody");
     }
 
     /// Waits until further callbacks were answered 200.
     async fn goes_on(&self) {
         let enough = self.load.count() + BETWEEN;
         until("further acknowledgements", async || {
+            self.is_called();
             (self.load.count() >= enough).then_some(())
         })
         .await;
@@ -123,15 +138,6 @@ fn all_taken(ended: io::Result<Report>) {
         report.percentile_ms(1.0)
     );
     assert_eq!(report.refused, 0, "refused callbacks");
-}
-
-/// Waits until the balancer sends callbacks to a replica: whoever stops the other one before that leaves it with none.
-async fn takes_callbacks(replica: &Service) {
-    until("callbacks at the replica", async || {
-        let accepted = replica.status().await["callbacks_accepted"]["new"].take();
-        accepted["count"].as_i64().filter(|count| *count > 0)
-    })
-    .await;
 }
 
 /// Callers that send each callback in two parts, a moment apart, over connections that they keep. Each ends with what was
@@ -218,11 +224,11 @@ async fn a_rolling_restart_behind_a_balancer_refuses_no_callback() {
     one.stop_well().await;
     balanced.goes_on().await;
     let one = Service::start(&balanced.settings[0]).await;
-    takes_callbacks(&one).await;
+    balanced.reaches(&one).await;
     two.stop_well().await;
     balanced.goes_on().await;
     let two = Service::start(&balanced.settings[1]).await;
-    takes_callbacks(&two).await;
+    balanced.reaches(&two).await;
     balanced.goes_on().await;
     all_taken(balanced.ends().await);
     drop((one, two));
@@ -241,7 +247,7 @@ async fn the_death_of_either_replica_behind_a_balancer_costs_no_callback() {
     one.kill().await;
     balanced.goes_on().await;
     let one = Service::start(&balanced.settings[0]).await;
-    takes_callbacks(&one).await;
+    balanced.reaches(&one).await;
     two.kill().await;
     balanced.goes_on().await;
     in_parts.all_taken().await;

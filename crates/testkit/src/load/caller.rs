@@ -31,6 +31,8 @@ pub struct Shared {
     /// Permits to send: one for each callback that is due, where the load has a rate.
     due: Semaphore,
     stop: AtomicBool,
+    /// Number of callers that have ended.
+    ended: AtomicUsize,
 }
 
 impl Shared {
@@ -46,12 +48,18 @@ impl Shared {
             answers: Mutex::default(),
             due: Semaphore::new(0),
             stop: AtomicBool::new(false),
+            ended: AtomicUsize::new(0),
         }
     }
 
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.due.close();
+    }
+
+    /// Returns `true` once every caller has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) >= self.plan.connections
     }
 
     /// Returns the indices of the callbacks that were answered 200 so far.
@@ -90,6 +98,12 @@ impl Shared {
 
     /// Sends callbacks over one connection until none is left.
     pub async fn call(self: Arc<Self>, connection: Connection) -> io::Result<()> {
+        let called = self.send_all(connection).await;
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        called
+    }
+
+    async fn send_all(&self, connection: Connection) -> io::Result<()> {
         let mut connection = Some(connection);
         while let Some((index, from)) = self.next_callback().await {
             let answer = self.deliver(&mut connection, index).await?;

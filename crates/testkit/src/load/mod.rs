@@ -106,6 +106,11 @@ impl Load {
         self.shared.acknowledged().len()
     }
 
+    /// Returns `true` once nobody calls any more, since all is sent or the receiver answers nobody.
+    pub fn has_ended(&self) -> bool {
+        self.shared.has_ended()
+    }
+
     /// Returns the callbacks that were answered 200 so far.
     pub fn acknowledged(&self) -> Acknowledged {
         self.shared

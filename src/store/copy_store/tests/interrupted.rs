@@ -115,41 +115,55 @@ async fn unfinished(source: &Place, target: &Place) {
     target.edit("UPDATE store_copy SET ended_at = NULL").await;
 }
 
-/// The control of the comparison: whatever is other in the copy is found, the copy stays unfinished, and the next run
+/// The control of the comparison: whatever is other in the copy is found and named, the copy stays unfinished, and the next run
 /// begins anew.
 #[tokio::test]
 async fn whatever_differs_is_found_and_copied_anew() {
     let target = target!();
     let source = filled().await;
     unfinished(&source, &target).await;
-    for (table, change) in [
+    for (table, row, change) in [
         (
             "orders",
+            "3",
             "UPDATE orders SET attempts = attempts + 1 WHERE id = 3",
         ),
         (
             "deliveries",
+            "20",
             "UPDATE deliveries SET body = 'other' WHERE id = 20",
         ),
-        ("deliveries", "DELETE FROM deliveries WHERE id = 20"),
+        ("deliveries", "20", "DELETE FROM deliveries WHERE id = 20"),
         (
             "pending",
+            "SELECT min(id) FROM pending",
             "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending)",
         ),
         (
             "decisions",
+            "5",
             "UPDATE decisions SET order_id = 1 WHERE delivery_id = 5",
         ),
         (
             "duplicates",
+            "SELECT min(delivery_id) FROM duplicates",
             "UPDATE duplicates SET n = 2 WHERE delivery_id = (SELECT min(delivery_id) FROM duplicates)",
         ),
-        ("fetches", "UPDATE fetches SET lease = 5 WHERE id = 2"),
-        ("service", "UPDATE service SET bodies_emptied_through = 1"),
+        ("fetches", "2", "UPDATE fetches SET lease = 5 WHERE id = 2"),
+        (
+            "service",
+            "SELECT min(id) FROM service",
+            "UPDATE service SET bodies_emptied_through = 1",
+        ),
     ] {
+        let row = target.number(row).await;
         target.edit(change).await;
         match try_copy_into(&source.path(), &target).await {
-            Err(CopyStoreError::Differs { table: found, .. }) => assert_eq!(found, table),
+            Err(CopyStoreError::Differs {
+                table: found,
+                row: key,
+                ..
+            }) => assert_eq!((found, key), (table, row)),
             other => panic!("{change}: {other:?}"),
         }
         let started = crate::store::open(target.settings(ONE_PROJECT)).await;

@@ -1,0 +1,83 @@
+//! `events redrive`: notifications that a target did not take are sent again.
+
+use clap::ArgGroup;
+use serde_json::{Map, Value};
+
+use super::Options;
+use super::service::{Service, number, print_json, read};
+use super::targets::types;
+use crate::commands::command_error::CommandError;
+use crate::commands::output::print_line;
+
+/// Arguments of `events redrive`. Something has to choose, so that nobody sends everything again by mistake.
+#[derive(clap::Args, Debug)]
+#[command(group = ArgGroup::new("choice").required(true).multiple(true).args(["id", "target", "event_type", "since", "before", "all"]))]
+pub struct Arguments {
+    /// Only this notification, whichever its phase is; `events notifications` shows the ids.
+    #[arg(long, value_name = "ID")]
+    id: Option<i64>,
+    /// Only those of this target.
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Only those of events of this type.
+    #[arg(long = "type", id = "event_type", value_name = "TYPE", value_parser = types())]
+    event_type: Option<String>,
+    /// Only those of events since this time, such as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only those of events before this time.
+    #[arg(long, value_name = "TIME")]
+    before: Option<String>,
+    /// All that are in the phase.
+    #[arg(long)]
+    all: bool,
+    /// Those that are parked, which is usual, or those that were delivered.
+    #[arg(long, value_name = "PHASE", value_parser = ["parked", "delivered"])]
+    phase: Option<String>,
+    /// Send nothing: only say how many there are.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// Makes the notifications wait again that fit, or counts them.
+pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), CommandError> {
+    let path = "/api/v1/notifications/redrive";
+    let answer = service.post(path, Some(&body(arguments))).await;
+    let answer = answer.map_err(|error| CommandError::service(format!("not sent: {error}")))?;
+    if arguments.options.json {
+        print_json(&answer);
+        return Ok(());
+    }
+    let answer: Value = read(&answer)?;
+    let notifications = number(&answer, "notifications");
+    print_line(if arguments.dry_run {
+        format!("{notifications} notifications fit; nothing is sent yet: leave --dry-run out")
+    } else {
+        format!("{notifications} notifications are sent again, as their targets allow")
+    });
+    Ok(())
+}
+
+fn body(arguments: &Arguments) -> Value {
+    let mut body = Map::new();
+    let texts = [
+        ("target", &arguments.target),
+        ("type", &arguments.event_type),
+        ("since", &arguments.since),
+        ("before", &arguments.before),
+        ("phase", &arguments.phase),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            body.insert(name.to_owned(), text.as_str().into());
+        }
+    }
+    if let Some(id) = arguments.id {
+        body.insert("id".to_owned(), id.into());
+    }
+    body.insert("all".to_owned(), arguments.all.into());
+    body.insert("dry_run".to_owned(), arguments.dry_run.into());
+    body.into()
+}

@@ -191,6 +191,7 @@ impl Shared {
             target: target.name.clone(),
             receiver,
             store: self.store.clone(),
+            format: target.format,
             slots: target.max_in_flight,
             rate: target.requests_per_second.map(Rate::per_second),
             timeout: target.timeout,

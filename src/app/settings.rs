@@ -51,7 +51,10 @@ pub fn store_settings(config: &Config) -> store::Settings {
         #[cfg(feature = "postgres")]
         DatabasePlace::Server(url) => {
             let projects = fetch_rates(config);
-            store::Settings::Postgres(server_settings(database, url, projects))
+            store::Settings::Postgres(postgres::Settings {
+                targets: target_settings(config),
+                ..server_settings(database, url, projects)
+            })
         }
     }
 }

@@ -150,7 +150,8 @@ impl<'k, 'a> Entry<'k, 'a> {
         reader.find(&at, Node::text).map(str::to_owned)
     }
 
-    /// Reads a value that is a list of texts. `meaning` reads a text, or says what to write instead.
+    /// Reads a value that is a list of texts; `None` if it is not set, or if one has a fault. `meaning` reads a text, or
+    /// says what to write instead.
     pub fn texts<T>(
         self,
         name: &'static str,
@@ -159,14 +160,15 @@ impl<'k, 'a> Entry<'k, 'a> {
     ) -> Option<Vec<T>> {
         let (at, reader) = self.note(name, shown, None);
         let given = reader.find_list(&at, Node::text)?;
-        let mut meant = Vec::new();
-        for (index, text) in given.into_iter().enumerate() {
-            match meaning(text) {
-                Ok(meaning) => meant.push(meaning),
-                Err(what) => reader.fault(&at.index(index), &what),
-            }
-        }
-        Some(meant)
+        let read = given.into_iter().map(meaning).enumerate();
+        let meant = read.map(|(index, meant)| {
+            let fault = meant.as_ref().err();
+            fault.inspect(|what| reader.fault(&at.index(index), what));
+            meant.ok()
+        });
+        // Each fault is reported, not only the first.
+        let meant: Vec<Option<T>> = meant.collect();
+        meant.into_iter().collect()
     }
 
     /// Reads a value that is a path, and has no default.

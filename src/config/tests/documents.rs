@@ -2,10 +2,11 @@
 
 use super::*;
 
-const DOCUMENTS: [&str; 3] = [
+const DOCUMENTS: [&str; 4] = [
     include_str!("../../../README.md"),
     include_str!("../../../docs/configure.md"),
     include_str!("../../../docs/deploy.md"),
+    include_str!("../../../docs/notifications.md"),
 ];
 
 /// Returns the blocks of the documents in the given language.

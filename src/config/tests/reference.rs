@@ -154,7 +154,7 @@ fn every_key_that_is_read_is_in_the_example() {
         let (_, after) = EXAMPLE
             .split_once(&format!("\n{}{heading}\n", mark(&section)))
             .expect("the section");
-        let part = after.split("\n[").next().unwrap_or_default();
+        let part = after.split("\n\n").next().unwrap_or_default();
         let written = part.lines().filter_map(|line| {
             let (name, _) = line.trim_start_matches("# ").split_once(" = ")?;
             (!name.contains(' ')).then_some(name)

@@ -103,6 +103,7 @@ fn urls_lead_where_they_may() {
         ("http://localhost/", "allow = [\"::1\"]"),
         ("http://10.1.2.3/", "allow = [\"10.0.0.0/8\"]"),
         ("http://crm.example.com/", "plain_http = true"),
+        ("https://crm.example.com/", "format = \"cloudevents\""),
     ] {
         let text = format!("{SIGNED}url = \"{url}\"\n{more}\n");
         assert_eq!(targets(&text).len(), 1, "{url}");
@@ -152,6 +153,18 @@ fn urls_lead_where_they_may() {
             fault.contains(expected) && !fault.contains(MARKER),
             "{fault}"
         );
+    }
+}
+
+#[test]
+fn what_people_read_needs_no_signature() {
+    for format in ["slack", "text"] {
+        let text =
+            format!("{NAMED}url = \"https://hooks.example.com/marker\"\nformat = \"{format}\"\n");
+        let Destination::Url { keys, .. } = &targets(&text)[0].destination else {
+            panic!("a URL");
+        };
+        assert!(keys.is_empty());
     }
 }
 

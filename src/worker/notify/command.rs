@@ -9,9 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr};
 use tokio::time::timeout;
 
-use super::receiver::{cause, content};
+use super::receiver::cause;
 use crate::redact::{Throttle, output_text};
-use crate::store::NotificationClaim;
 use crate::worker::frame::LOG_INTERVAL;
 use notifications::{Attempt, Awaited, DeliveryFailure};
 
@@ -74,9 +73,9 @@ impl Command {
         }
     }
 
-    /// Makes one attempt to tell the event.
-    pub(super) async fn run(&self, claim: &NotificationClaim) -> Attempt {
-        let mut child = match self.spawn(claim) {
+    /// Makes one attempt to tell the event of the given id.
+    pub(super) async fn run(&self, event: &str, event_type: &str, input: &[u8]) -> Attempt {
+        let mut child = match self.spawn(event, event_type) {
             Ok(child) => child,
             Err(error) => {
                 let cause = cause(&error);
@@ -85,12 +84,12 @@ impl Command {
         };
         let group = Group::of(&child);
         let mut tail = Tail::default();
-        let ended = timeout(self.timeout, talk(&mut child, claim, &mut tail)).await;
+        let ended = timeout(self.timeout, talk(&mut child, input, &mut tail)).await;
         let Ok(ended) = ended else {
             drop(group);
             // A killed process ends at once.
             let _ = child.wait().await;
-            self.log(claim, &tail);
+            self.log(event, &tail);
             let awaited = Awaited::Command;
             return DeliveryFailure::TimedOut { awaited }.into();
         };
@@ -106,18 +105,18 @@ impl Command {
             }
         };
         if attempt != Attempt::Delivered {
-            self.log(claim, &tail);
+            self.log(event, &tail);
         }
         attempt
     }
 
-    fn spawn(&self, claim: &NotificationClaim) -> io::Result<Child> {
+    fn spawn(&self, event: &str, event_type: &str) -> io::Result<Child> {
         tokio::process::Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
             .env("PATH", SEARCH_PATH)
-            .env("WEBHOOK_ID", &claim.event_id)
-            .env("WEBHOOK_TYPE", &claim.event_type)
+            .env("WEBHOOK_ID", event)
+            .env("WEBHOOK_TYPE", event_type)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -128,12 +127,12 @@ impl Command {
     }
 
     /// Reports the end of what a command that failed has said.
-    fn log(&self, claim: &NotificationClaim, tail: &Tail) {
+    fn log(&self, event: &str, tail: &Tail) {
         if tail.0.is_empty() {
             return;
         }
         if let Some(left_out) = self.logged.pass((), Instant::now()) {
-            let (target, event) = (&self.target, &claim.event_id);
+            let target = &self.target;
             let said = output_text(&String::from_utf8_lossy(&tail.0));
             tracing::warn!(%target, %event, said, left_out, "the command that failed has said");
         }
@@ -143,14 +142,14 @@ impl Command {
 /// Gives a command its event, and waits for its end.
 async fn talk(
     child: &mut Child,
-    claim: &NotificationClaim,
+    input: &[u8],
     tail: &mut Tail,
 ) -> io::Result<std::process::ExitStatus> {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let writing = async {
         if let Some(mut stdin) = stdin {
             // A command need not read what it is given.
-            let _ = stdin.write_all(&content(claim).1).await;
+            let _ = stdin.write_all(input).await;
         }
     };
     let ended = async {

@@ -37,7 +37,7 @@ use crate::store::{
     NotificationClaim, NotificationOutcome, NotificationRequest, NotificationResult, Rate, Store,
     StoreError,
 };
-use notifications::{Attempt, DeliveryFailure, RetrySchedule};
+use notifications::{Attempt, DeliveryFailure, Format, RetrySchedule};
 use number_order::Time;
 
 /// Time for which a notification may be leased beyond the time-out of its attempt: it may wait for a slot before that,
@@ -58,6 +58,8 @@ pub struct Sender {
     pub receiver: Receiver,
     /// Store of the notifications.
     pub store: Store,
+    /// Form in which the target is told.
+    pub format: Format,
     /// Maximum number of attempts in flight.
     pub slots: usize,
     /// Maximum rate of attempts; `None`: there is none.
@@ -225,7 +227,7 @@ impl Shared {
         if is_late || self.stop.is_cancelled() || !self.health().may_send(clock::now()) {
             return;
         }
-        let attempt = self.sender.receiver.tell(&claim).await;
+        let attempt = self.sender.receiver.tell(&claim, self.sender.format).await;
         drop(slot);
         let now = clock::now();
         let jitter = fastrand::f64();

@@ -5,7 +5,10 @@ use std::fmt::Display;
 use super::command::Command;
 use super::http::Endpoint;
 use crate::store::NotificationClaim;
-use notifications::Attempt;
+use notifications::{Attempt, Format};
+
+/// Source of events in an envelope. It is the same for each attempt, also after the configuration was changed.
+const SOURCE: &str = "sinch-callbacks";
 
 /// Receiver of what a target is told.
 pub enum Receiver {
@@ -13,21 +16,28 @@ pub enum Receiver {
     Http(Box<Endpoint>),
     /// A command.
     Command(Command),
+    /// A URL, with a fault of the program over each event whose body holds the text.
+    #[cfg(test)]
+    PanicsOver(&'static str, Box<Endpoint>),
 }
 
 impl Receiver {
-    /// Makes one attempt to tell the event. It takes no longer than the target's time-out.
-    pub(super) async fn tell(&self, claim: &NotificationClaim) -> Attempt {
+    /// Makes one attempt to tell the event in the given form. It takes no longer than the target's time-out.
+    pub(super) async fn tell(&self, claim: &NotificationClaim, format: Format) -> Attempt {
+        let content = format.render(&claim.body, &claim.event_id, SOURCE);
         match self {
-            Receiver::Http(endpoint) => endpoint.post(claim).await,
-            Receiver::Command(command) => command.run(claim).await,
+            Receiver::Http(endpoint) => endpoint.post(&claim.event_id, content).await,
+            #[cfg(test)]
+            Receiver::PanicsOver(text, endpoint) => {
+                assert!(!claim.body.contains(text), "on purpose");
+                endpoint.post(&claim.event_id, content).await
+            }
+            Receiver::Command(command) => {
+                let (id, event_type) = (&claim.event_id, &claim.event_type);
+                command.run(id, event_type, &content.body).await
+            }
         }
     }
-}
-
-/// Content that is sent for an event, with its media type. It depends on the event alone: each attempt sends the same.
-pub(super) fn content(claim: &NotificationClaim) -> (&'static str, Vec<u8>) {
-    ("application/json", claim.body.clone().into_bytes())
 }
 
 /// Maximum number of characters of a cause that is kept.

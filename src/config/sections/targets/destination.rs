@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use notifications::{AddressClass, SigningKey, check_address};
+use notifications::{AddressClass, Format, SigningKey, check_address};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -30,7 +30,7 @@ pub enum Destination {
 }
 
 /// Keys of a destination, before they are checked.
-struct Given {
+pub(super) struct Given {
     url: Option<String>,
     command: Option<Vec<String>>,
     is_signed: bool,
@@ -40,9 +40,8 @@ struct Given {
     plain_http: bool,
 }
 
-/// Reads where a target is told; `None` if that is not clear.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Destination> {
-    let given = read_keys(reader);
+/// Checks where a target is told in the given form; `None` if that is not clear.
+pub(super) fn check(reader: &mut Reader<'_>, given: Given, format: Format) -> Option<Destination> {
     let placed = reader.placed_secrets(
         Kind::Other,
         (reader.at("secrets"), given.secrets),
@@ -61,7 +60,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Destination> {
             None
         }
         (Some(url), None) => {
-            check_signed(reader, given.is_signed, keys.is_some());
+            // What shows messages to people checks no signature.
+            let is_for_people = matches!(format, Format::Slack | Format::Text);
+            check_signed(reader, given.is_signed && !is_for_people, keys.is_some());
             if let Err(what) = check_url(&url, &given.allow, given.plain_http) {
                 reader.fault(&reader.at("url"), &what);
             }
@@ -82,7 +83,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Destination> {
     }
 }
 
-fn read_keys(reader: &mut Reader<'_>) -> Given {
+/// Reads the keys of a destination.
+pub(super) fn read_keys(reader: &mut Reader<'_>) -> Given {
     Given {
         url: reader
             .doc("URL to which each event is sent by POST.")

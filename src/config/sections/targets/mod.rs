@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use notifications::{Filter, RetrySchedule, TypePattern};
+use notifications::{Filter, Format, RetrySchedule, TypePattern};
 use number_order::{Id, State};
 
 pub use self::destination::Destination;
@@ -39,6 +39,8 @@ pub struct Target {
     pub destination: Destination,
     /// Events that the target is told.
     pub filter: Filter,
+    /// Form in which the target is told.
+    pub format: Format,
     /// Maximum number of attempts per second; `None`: there is none.
     pub requests_per_second: Option<f64>,
     /// Maximum number of attempts in flight.
@@ -71,8 +73,23 @@ impl Target {
 /// Reads a target of the configuration; `None` if it has no name, or nowhere to go.
 fn read_target(reader: &mut Reader<'_>, projects: &[Project]) -> Option<Target> {
     let name = read_name(reader);
-    let destination = destination::read(reader);
+    let given = destination::read_keys(reader);
     let filter = read_filter(reader, projects);
+    let format = reader
+        .doc(
+            "Form of what is sent: the event as JSON, in an envelope of CloudEvents 1.0, or in words: a message as Slack and \
+             what is compatible with it take it, or plain text.",
+        )
+        .word(
+            "format",
+            &[
+                ("json", Format::Json),
+                ("cloudevents", Format::CloudEvents),
+                ("slack", Format::Slack),
+                ("text", Format::Text),
+            ],
+        );
+    let destination = destination::check(reader, given, format);
     let requests_per_second = reader
         .doc("Maximum number of attempts started per second; without it, there is none.")
         .optional_number("requests_per_second", "10", 0.001..=100_000.0);
@@ -87,6 +104,7 @@ fn read_target(reader: &mut Reader<'_>, projects: &[Project]) -> Option<Target> 
         name: name?,
         destination: destination?,
         filter,
+        format,
         requests_per_second,
         max_in_flight,
         timeout,

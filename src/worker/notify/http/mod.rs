@@ -13,11 +13,9 @@ use reqwest::{Client, Response, Url, redirect};
 use tokio::time::timeout;
 
 use self::resolver::AllowedAddresses;
-use super::receiver::content;
 use crate::clock;
-use crate::store::NotificationClaim;
 use notifications::{
-    Attempt, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
+    Attempt, Content, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
     check_address, retry_after, sign,
 };
 use number_order::Time;
@@ -101,22 +99,22 @@ impl Endpoint {
         })
     }
 
-    /// Makes one attempt to tell the event.
-    pub(super) async fn post(&self, claim: &NotificationClaim) -> Attempt {
+    /// Makes one attempt to tell the event of the given id.
+    pub(super) async fn post(&self, event: &str, content: Content) -> Attempt {
         if let Err(failure) = self.check_literal() {
             return failure.into();
         }
-        let (media_type, body) = content(claim);
+        let Content { media_type, body } = content;
         let sent_at = clock::now().0.div_euclid(1_000_000);
         let mut request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, media_type)
             .header(USER_AGENT, OWN_NAME)
-            .header(ID_HEADER, &claim.event_id)
+            .header(ID_HEADER, event)
             .header(TIMESTAMP_HEADER, sent_at);
         if !self.keys.is_empty() {
-            let signatures = sign(&self.keys, &claim.event_id, sent_at, &body);
+            let signatures = sign(&self.keys, event, sent_at, &body);
             request = request.header(SIGNATURE_HEADER, signatures);
         }
         match request.body(Bytes::from(body)).send().await {

@@ -33,18 +33,19 @@ impl Store {
         now: Time,
     ) -> Result<u64, StoreError> {
         let now = self.shared.clock.database(now);
-        let mut redriven = 0;
+        let (mut redriven, mut after) = (0, 0);
         loop {
             let some = bounded(async || {
                 let mut work = self.shared.commands.begin().await?;
-                let some = redrive(&mut work, &filter, now).await?;
+                let some = redrive(&mut work, &filter, after, now).await?;
                 work.commit().await?;
                 Ok(some)
             });
             let some = some.await?;
             self.shared.told.notify_waiters();
-            redriven += some;
-            if some < u64::from(REDRIVEN_MAX) {
+            redriven += some.len() as u64;
+            after = some.iter().copied().max().unwrap_or(after);
+            if some.len() < REDRIVEN_MAX as usize {
                 return Ok(redriven);
             }
         }
@@ -100,18 +101,21 @@ impl Store {
     }
 }
 
-/// Makes some notifications wait again, with all their attempts.
+/// Makes some notifications wait again, with all their attempts, and returns their rows. One that was sent again, and has been
+/// delivered since, does not come after the last row.
 async fn redrive(
     db: &mut PgConnection,
     filter: &NotificationFilter,
+    after: i64,
     now: Time,
-) -> Result<u64, Fault> {
+) -> Result<Vec<i64>, Fault> {
     let mut query = QueryBuilder::<Postgres>::new(
         "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
          failure_fields = NULL WHERE id IN (SELECT n.id FROM notifications AS n JOIN targets AS t ON t.id = n.target \
          JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
     );
     push_conditions(&mut query, filter);
+    query.push(" AND n.id > ").push_bind(after);
     query.push(" ORDER BY n.id LIMIT ");
     query.push_bind(i64::from(REDRIVEN_MAX));
     query.push(" FOR NO KEY UPDATE OF n) RETURNING id");
@@ -123,7 +127,7 @@ async fn redrive(
         .bind(&ids)
         .execute(db)
         .await?;
-    Ok(ids.len() as u64)
+    Ok(ids)
 }
 
 async fn add_test(db: &mut PgConnection, test: &TestEvent) -> Result<Option<i64>, Fault> {

@@ -23,13 +23,15 @@ const QUEUES: &str = "
 /// Makes notifications wait again, with all their attempts.
 struct Redrive {
     filter: NotificationFilter,
+    /// Row after which they come: one that was sent again, and has been delivered since, is not sent a second time.
+    after: i64,
     now: Time,
 }
 
 impl WriteCommand for Redrive {
-    type Reply = u64;
+    type Reply = Vec<i64>;
 
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Vec<i64>> {
         let db = &mut context.db;
         let mut query = QueryBuilder::<Sqlite>::new(
             "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
@@ -37,6 +39,7 @@ impl WriteCommand for Redrive {
              JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
         );
         push_conditions(&mut query, &self.filter);
+        query.push(" AND n.id > ").push_bind(self.after);
         query.push(" ORDER BY n.id LIMIT ");
         query.push_bind(i64::from(REDRIVEN_MAX));
         query.push(") RETURNING id");
@@ -49,7 +52,7 @@ impl WriteCommand for Redrive {
             .execute(db)
             .await?;
         context.outbox.added = true;
-        Ok(ids.len() as u64)
+        Ok(ids)
     }
 }
 
@@ -99,12 +102,13 @@ impl Store {
         filter: NotificationFilter,
         now: Time,
     ) -> Result<u64, StoreError> {
-        let mut redriven = 0;
+        let (mut redriven, mut after) = (0, 0);
         loop {
             let filter = filter.clone();
-            let some = self.write(Redrive { filter, now }).await?;
-            redriven += some;
-            if some < u64::from(REDRIVEN_MAX) {
+            let some = self.write(Redrive { filter, after, now }).await?;
+            redriven += some.len() as u64;
+            after = some.iter().copied().max().unwrap_or(after);
+            if some.len() < REDRIVEN_MAX as usize {
                 return Ok(redriven);
             }
         }

@@ -336,7 +336,10 @@ async fn a_target_that_wants_no_more_is_left_alone_until_it_is_resumed(on: Backe
     let off = fixture.claim_for("crm", 9, 9999).await;
     assert!(off.claims.is_empty() && off.next_at.is_none());
     assert_eq!(fixture.the_target().await.switched_off_at, Some(at(21)));
-    let unknown = fixture.store.resume_target("other".to_owned(), at(30)).await;
+    let unknown = fixture
+        .store
+        .resume_target("other".to_owned(), at(30))
+        .await;
     assert_eq!(unknown, Ok(false));
     fixture.confirm("o2", State::Created, 25).await;
     let known = fixture.store.resume_target("crm".to_owned(), at(30)).await;

@@ -98,7 +98,7 @@ async fn a_reader_that_waits_is_answered_when_there_is_something() {
     assert_eq!(answer["events"][0]["data"]["confirmed"], true, "{answer}");
     assert_eq!(answer["next"], answer["events"][0]["sequence"], "{answer}");
     assert!(began.elapsed() < Duration::from_secs(45), "it waits on");
-    let nothing = page(&service, "wait=1").await;
+    let nothing = page(&service, "types=order.blocked&wait=1").await;
     assert!(nothing.events.is_empty() && nothing.next > 0);
 }
 

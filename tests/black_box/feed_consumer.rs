@@ -90,7 +90,7 @@ impl Stream {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let streamed = read_block(block);
-                self.unread = rest.to_owned();
+                self.unread = rest.into();
                 if streamed.is_some() {
                     return streamed;
                 }

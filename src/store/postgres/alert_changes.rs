@@ -132,7 +132,14 @@ impl Store {
         resolved: &[i64],
     ) -> Result<(), Fault> {
         let mut work = self.shared.commands.begin().await?;
-        write(&mut work, &self.shared.targets, now, fired, resolved).await?;
+        write(
+            &mut work,
+            &self.shared.replica.targets,
+            now,
+            fired,
+            resolved,
+        )
+        .await?;
         work.commit().await?;
         self.shared.told.notify_waiters();
         Ok(())

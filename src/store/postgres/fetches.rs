@@ -82,7 +82,7 @@ impl Store {
 
     async fn record_some(&self, results: &[&FetchResult]) -> Result<Vec<Recorded>, Fault> {
         let mut work = self.shared.fetches.begin().await?;
-        let recorded = record(&mut work, &self.shared.targets, results).await?;
+        let recorded = record(&mut work, &self.shared.replica.targets, results).await?;
         let leases: Vec<i64> = results.iter().map(|fetch| fetch.claim.lease).collect();
         circuit::end_probes(&mut work, &leases).await?;
         work.commit().await?;

@@ -59,7 +59,6 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::outbox::OutboxTarget;
 use super::sql::unreadable::Met;
 use super::{Accepted, Listener, NewDelivery, StoreError};
 use clock::Clock;
@@ -100,8 +99,6 @@ struct Shared {
     met: Met,
     state_counts: StateCounts,
     clock: Clock,
-    /// Targets that are told of events.
-    targets: Vec<OutboxTarget>,
     /// Projects that are served.
     projects: Vec<Id>,
     replica: Replica,

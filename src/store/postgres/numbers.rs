@@ -278,7 +278,7 @@ impl Store {
         };
         let recorded = bounded(async || {
             let mut work = self.shared.fetches.begin().await?;
-            let recorded = record(&mut work, &self.shared.targets, &result).await?;
+            let recorded = record(&mut work, &self.shared.replica.targets, &result).await?;
             work.commit().await?;
             Ok(recorded)
         });

@@ -10,7 +10,6 @@ use super::clock::Clock;
 use super::committer::{COMMITTERS, Committer, Queue};
 use super::connect::Connector;
 use super::lane::Lane;
-use super::outbox::register_targets;
 use super::prepare::{self, Replica};
 use super::summary::StateCounts;
 use super::{OpenError, Settings, Shared, Store, schema};
@@ -45,9 +44,6 @@ pub async fn open(
         .await
         .map_err(failed)?;
     let now = clock.database(settings.now);
-    let targets = register_targets(&mut db, &settings.targets)
-        .await
-        .map_err(failed)?;
     let replica = Replica::begin(&mut db, settings, now)
         .await
         .map_err(failed)?;
@@ -71,7 +67,6 @@ pub async fn open(
         met: Met::default(),
         state_counts: StateCounts::default(),
         clock,
-        targets,
         projects: settings.projects.iter().map(|(id, _)| id.clone()).collect(),
         replica,
     });

@@ -8,8 +8,10 @@ use sqlx::{PgConnection, Row};
 use super::clock::database_now;
 use super::error::Fault;
 use super::lane::{Lane, bounded};
+use super::outbox::register_targets;
 use super::{Settings, schema};
 use crate::store::StoreError;
+use crate::store::outbox::OutboxTarget;
 use crate::store::sql::open_states;
 use crate::store::sql::removal::not_fetched_warning;
 use number_order::{Id, Time};
@@ -114,10 +116,12 @@ const COUNT_PLANNED: &str =
 /// A run of the program among those that share the database.
 pub(super) struct Replica {
     id: i64,
+    /// Targets that are told of events.
+    pub(super) targets: Vec<OutboxTarget>,
 }
 
 impl Replica {
-    /// Registers a run and its projects, and makes their orders ready.
+    /// Registers a run, its projects and its targets, and makes their orders ready.
     pub(super) async fn begin(
         db: &mut PgConnection,
         settings: &Settings,
@@ -129,6 +133,7 @@ impl Replica {
         let missed = last.is_some_and(|last| now.since(Time(last)) > ABSENCE);
         let replica = Replica {
             id: fastrand::i64(1..),
+            targets: register_targets(db, &settings.targets).await?,
         };
         sqlx::query(REGISTER_REPLICA)
             .bind(replica.id)

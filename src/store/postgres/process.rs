@@ -111,7 +111,7 @@ impl Store {
         } else {
             process(
                 &mut work,
-                &self.shared.targets,
+                &self.shared.replica.targets,
                 request,
                 &heads,
                 mode,

@@ -157,24 +157,17 @@ impl Held {
         let space = Arc::new(Space::in_folder(location.folder, settings.free_min_bytes));
         let written = Arc::new(Written::default());
         let told = Arc::new(Notify::new());
+        for sentence in &opened.begun.not_fetched {
+            tracing::warn!("{sentence}");
+        }
         let newest = opened.begun.next_delivery - 1;
+        let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let mut writer = Writer {
-            context: WriteContext {
-                db: opened.db,
-                files: opened.files,
-                projects: opened.begun.projects,
-                next_delivery: opened.begun.next_delivery,
-                unparkable: Unparkable::new(),
-                outbox: OutboxContext {
-                    targets: opened.begun.targets.into(),
-                    added: false,
-                },
-            },
+            context: context(opened.db, opened.files, opened.begun),
             space: space.clone(),
             written: written.clone(),
             told: told.clone(),
         };
-        let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let (writes, inbox) = mpsc::channel(settings.waiting_max);
         let store = Store {
             writes,
@@ -216,10 +209,22 @@ impl Held {
             drop(lock);
             outcome
         };
-        for sentence in &opened.begun.not_fetched {
-            tracing::warn!("{sentence}");
-        }
         Ok((store, run))
+    }
+}
+
+/// Returns what the writer knows when the run begins.
+fn context(db: SqliteConnection, files: Files, begun: Begun) -> WriteContext {
+    WriteContext {
+        db,
+        files,
+        projects: begun.projects,
+        next_delivery: begun.next_delivery,
+        unparkable: Unparkable::new(),
+        outbox: OutboxContext {
+            targets: begun.targets.into(),
+            added: false,
+        },
     }
 }
 

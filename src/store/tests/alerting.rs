@@ -202,7 +202,7 @@ async fn an_alert_of_an_order_that_is_gone_is_not_recorded(on: Backend) {
     assert_eq!(changes.fired.len(), 1);
     fixture
         .edit(
-            "DELETE FROM deliveries; DELETE FROM fetches; DELETE FROM transitions; DELETE FROM orders",
+            "DELETE FROM events; DELETE FROM deliveries; DELETE FROM fetches; DELETE FROM transitions; DELETE FROM orders",
         )
         .await;
     let recorded = fixture.store.record_alerts(&changes, at(1000)).await;

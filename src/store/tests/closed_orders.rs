@@ -54,7 +54,7 @@ async fn a_closed_order_stays_to_the_last_microsecond_and_goes_with_its_history(
     assert_eq!((history.fetches.len(), history.transitions.len()), (2, 2));
 
     let pruned = Pruned {
-        taken: 6,
+        taken: 8,
         orders: 1,
         ..Pruned::default()
     };

@@ -336,11 +336,21 @@ async fn a_target_that_wants_no_more_is_left_alone_until_it_is_resumed(on: Backe
     let off = fixture.claim_for("crm", 9, 9999).await;
     assert!(off.claims.is_empty() && off.next_at.is_none());
     assert_eq!(fixture.the_target().await.switched_off_at, Some(at(21)));
-    let unknown = fixture.store.resume_target("other".to_owned()).await;
+    let unknown = fixture
+        .store
+        .resume_target("other".to_owned(), at(30))
+        .await;
     assert_eq!(unknown, Ok(false));
-    let known = fixture.store.resume_target("crm".to_owned()).await;
+    fixture.confirm("o2", State::Created, 25).await;
+    let known = fixture.store.resume_target("crm".to_owned(), at(30)).await;
     assert_eq!(known, Ok(true));
-    assert_eq!(fixture.next(9999).await.event_id, claim.event_id);
+    assert_eq!(fixture.next(30).await.event_id, claim.event_id);
+    // One that would be sent again much later is due, too.
+    let other = fixture.next(30).await;
+    fixture.settle(&other, failed(500, Some(9000)), 31).await;
+    let known = fixture.store.resume_target("crm".to_owned(), at(40)).await;
+    assert_eq!(known, Ok(true));
+    assert_eq!(fixture.next(40).await.event_id, other.event_id);
 }
 
 async fn a_rate_is_kept(on: Backend) {

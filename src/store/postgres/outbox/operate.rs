@@ -24,7 +24,14 @@ const QUEUES: &str = "
 
 const RESUME: &str = "
     UPDATE targets SET switched_off_at = NULL, failures = 0, failing_since_at = NULL, paused_until_at = NULL
-    WHERE name = $1";
+    WHERE name = $1 AND $2::bigint IS NOT NULL";
+
+/// Makes due what waits for a target, some queues at a time. One that is being sent is left as it is.
+const MAKE_DUE: &str = "
+    UPDATE notification_queues SET due_at = $2 WHERE id IN (
+        SELECT q.id FROM notification_queues AS q
+        WHERE q.target = (SELECT id FROM targets WHERE name = $1) AND q.due_at > $2 AND q.lease IS NULL
+        LIMIT 500 FOR UPDATE SKIP LOCKED)";
 
 impl Store {
     pub(in crate::store) async fn redrive(
@@ -33,18 +40,19 @@ impl Store {
         now: Time,
     ) -> Result<u64, StoreError> {
         let now = self.shared.clock.database(now);
-        let mut redriven = 0;
+        let (mut redriven, mut after) = (0, 0);
         loop {
             let some = bounded(async || {
                 let mut work = self.shared.commands.begin().await?;
-                let some = redrive(&mut work, &filter, now).await?;
+                let some = redrive(&mut work, &filter, after, now).await?;
                 work.commit().await?;
                 Ok(some)
             });
             let some = some.await?;
             self.shared.told.notify_waiters();
-            redriven += some;
-            if some < u64::from(REDRIVEN_MAX) {
+            redriven += some.len() as u64;
+            after = some.iter().copied().max().unwrap_or(after);
+            if some.len() < REDRIVEN_MAX as usize {
                 return Ok(redriven);
             }
         }
@@ -68,16 +76,33 @@ impl Store {
         .await
     }
 
-    pub(in crate::store) async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
-        let resumed = bounded(async || {
-            let mut work = self.shared.commands.begin().await?;
-            let resumed = sqlx::query(RESUME).bind(&name).execute(&mut *work).await?;
-            work.commit().await?;
-            Ok(resumed.rows_affected() > 0)
-        });
-        let resumed = resumed.await?;
+    pub(in crate::store) async fn resume_target(
+        &self,
+        name: String,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let now = self.shared.clock.database(now);
+        let is_known = self.change_target(RESUME, &name, now).await? > 0;
+        while is_known && self.change_target(MAKE_DUE, &name, now).await? > 0 {}
         self.shared.told.notify_waiters();
-        Ok(resumed)
+        Ok(is_known)
+    }
+
+    /// Executes a statement about a target, and returns the number of rows that it changed.
+    async fn change_target(
+        &self,
+        sql: &'static str,
+        name: &str,
+        now: Time,
+    ) -> Result<u64, StoreError> {
+        bounded(async || {
+            let mut work = self.shared.commands.begin().await?;
+            let changed = sqlx::query(sql).bind(name).bind(now.0);
+            let changed = changed.execute(&mut *work).await?.rows_affected();
+            work.commit().await?;
+            Ok(changed)
+        })
+        .await
     }
 
     pub(in crate::store) async fn send_test(
@@ -100,18 +125,21 @@ impl Store {
     }
 }
 
-/// Makes some notifications wait again, with all their attempts.
+/// Makes some notifications wait again, with all their attempts, and returns their rows. One that was sent again, and has been
+/// delivered since, does not come after the last row.
 async fn redrive(
     db: &mut PgConnection,
     filter: &NotificationFilter,
+    after: i64,
     now: Time,
-) -> Result<u64, Fault> {
+) -> Result<Vec<i64>, Fault> {
     let mut query = QueryBuilder::<Postgres>::new(
         "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
          failure_fields = NULL WHERE id IN (SELECT n.id FROM notifications AS n JOIN targets AS t ON t.id = n.target \
          JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
     );
     push_conditions(&mut query, filter);
+    query.push(" AND n.id > ").push_bind(after);
     query.push(" ORDER BY n.id LIMIT ");
     query.push_bind(i64::from(REDRIVEN_MAX));
     query.push(" FOR NO KEY UPDATE OF n) RETURNING id");
@@ -123,7 +151,7 @@ async fn redrive(
         .bind(&ids)
         .execute(db)
         .await?;
-    Ok(ids.len() as u64)
+    Ok(ids)
 }
 
 async fn add_test(db: &mut PgConnection, test: &TestEvent) -> Result<Option<i64>, Fault> {

@@ -23,13 +23,15 @@ const QUEUES: &str = "
 /// Makes notifications wait again, with all their attempts.
 struct Redrive {
     filter: NotificationFilter,
+    /// Row after which they come: one that was sent again, and has been delivered since, is not sent a second time.
+    after: i64,
     now: Time,
 }
 
 impl WriteCommand for Redrive {
-    type Reply = u64;
+    type Reply = Vec<i64>;
 
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Vec<i64>> {
         let db = &mut context.db;
         let mut query = QueryBuilder::<Sqlite>::new(
             "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
@@ -37,6 +39,7 @@ impl WriteCommand for Redrive {
              JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
         );
         push_conditions(&mut query, &self.filter);
+        query.push(" AND n.id > ").push_bind(self.after);
         query.push(" ORDER BY n.id LIMIT ");
         query.push_bind(i64::from(REDRIVEN_MAX));
         query.push(") RETURNING id");
@@ -49,7 +52,7 @@ impl WriteCommand for Redrive {
             .execute(db)
             .await?;
         context.outbox.added = true;
-        Ok(ids.len() as u64)
+        Ok(ids)
     }
 }
 
@@ -68,6 +71,29 @@ impl WriteCommand for Resume {
         .await?;
         context.outbox.added = true;
         Ok(resumed.rows_affected() > 0)
+    }
+}
+
+/// Makes due what waits for a target, some queues at a time. One that is being sent is left as it is.
+const MAKE_DUE: &str = "
+    UPDATE notification_queues SET due_at = ?2 WHERE id IN (
+        SELECT q.id FROM targets AS t CROSS JOIN notification_queues AS q ON q.target = t.id
+        WHERE t.name = ?1 AND q.due_at > ?2 AND q.lease IS NULL LIMIT ?3)";
+
+struct MakeDue(String, Time);
+
+impl WriteCommand for MakeDue {
+    type Reply = u64;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+        let made = sqlx::query(MAKE_DUE)
+            .bind(&self.0)
+            .bind(self.1.0)
+            .bind(REDRIVEN_MAX)
+            .execute(&mut context.db)
+            .await?;
+        context.outbox.added = true;
+        Ok(made.rows_affected())
     }
 }
 
@@ -99,12 +125,13 @@ impl Store {
         filter: NotificationFilter,
         now: Time,
     ) -> Result<u64, StoreError> {
-        let mut redriven = 0;
+        let (mut redriven, mut after) = (0, 0);
         loop {
             let filter = filter.clone();
-            let some = self.write(Redrive { filter, now }).await?;
-            redriven += some;
-            if some < u64::from(REDRIVEN_MAX) {
+            let some = self.write(Redrive { filter, after, now }).await?;
+            redriven += some.len() as u64;
+            after = some.iter().copied().max().unwrap_or(after);
+            if some.len() < REDRIVEN_MAX as usize {
                 return Ok(redriven);
             }
         }
@@ -124,8 +151,16 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)? as u64)
     }
 
-    pub(in crate::store) async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
-        self.write(Resume(name)).await
+    pub(in crate::store) async fn resume_target(
+        &self,
+        name: String,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        if !self.write(Resume(name.clone())).await? {
+            return Ok(false);
+        }
+        while self.write(MakeDue(name.clone(), now)).await? > 0 {}
+        Ok(true)
     }
 
     pub(in crate::store) async fn send_test(

@@ -273,7 +273,7 @@ async fn an_order_that_can_be_read_again_is_no_longer_named() {
         Some("UPDATE orders SET attempts = 3 WHERE sinch_id = 'bad'"),
         Some(
             "DELETE FROM fetches WHERE order_id = 1; DELETE FROM transitions WHERE order_id = 1; DELETE FROM alerts WHERE order_id = 1;
-             DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
+             DELETE FROM events WHERE order_id = 1; DELETE FROM deliveries WHERE order_id = 1; DELETE FROM orders WHERE id = 1",
         ),
     ] {
         let fixture = Fixture::with_good_and_bad().await;

@@ -196,8 +196,8 @@ async fn follow(
     let stories = stories(simulator, &views);
     let chosen = choose(&stories);
     print::stories(&chosen);
-    print::totals(simulator, &stories, service.parked().await?);
     print::told(&book.read(), &ends);
+    print::totals(simulator, &stories, service.parked().await?);
     if !is_last && let Some(first) = chosen.first() {
         print::hints(service.url(), first.story);
         orders.invite(&number);

@@ -247,6 +247,7 @@ pub fn told(book: &Book, ends: &BTreeMap<Id, State>) {
         ends.len(),
     );
     print_wrapped("", &text);
+    print_line("");
 }
 
 /// Prints requests for looking around, each in one line that can be pasted into a shell.

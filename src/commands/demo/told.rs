@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::{Destination, Target};
 use crate::http::receiver::{self, Received};
 use notifications::{
-    Filter, ID_HEADER, RetrySchedule, SIGNATURE_HEADER, SignedHeaders, SigningKey,
+    Filter, Format, ID_HEADER, RetrySchedule, SIGNATURE_HEADER, SignedHeaders, SigningKey,
     TIMESTAMP_HEADER, verify,
 };
 use number_order::{Id, State};
@@ -81,6 +81,7 @@ impl Receiver {
                 allow: vec![IpAddr::from(Ipv4Addr::LOCALHOST).into()],
             },
             filter: Filter::default(),
+            format: Format::Json,
             requests_per_second: None,
             max_in_flight: 8,
             timeout: Duration::from_secs(15),

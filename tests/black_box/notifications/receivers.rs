@@ -1,0 +1,271 @@
+//! The receivers of `docs/notifications.md`, run as they stand there: the service tells them of a change, and they refuse
+//! what is not genuine.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use notifications::{SigningKey, sign};
+use sinch_callbacks::clock;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use testkit::{Connection, Output, Process, Request, TARGET_SECRET, Target};
+use testkit::{folder, free_address, not_tried, program, until};
+
+use super::told::assert_genuine;
+use super::{Played, crm};
+
+/// A secret that the receivers do not know.
+const OTHER_SECRET: &str = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3Qtd3g3";
+
+/// Line that each receiver prints of the event that the service tells it.
+const LINE: &str = "order.completed o1 COMPLETED";
+
+/// Returns the block of the document whose first line begins with a file's name, after the sign of a comment.
+pub fn block(name: &str) -> &'static str {
+    let document = include_str!("../../../docs/notifications.md");
+    let blocks = document.split("```").skip(1).step_by(2);
+    let mut texts = blocks.filter_map(|block| Some(block.split_once('\n')?.1));
+    let is_named = |text: &&str| {
+        let first = text.lines().next().unwrap_or_default();
+        let first = first.trim_start_matches(['#', '/', '!', ' ']);
+        first.starts_with(&format!("{name},"))
+    };
+    let found = texts.find(is_named);
+    found.unwrap_or_else(|| panic!("docs/notifications.md has no block that begins with {name}"))
+}
+
+/// Writes a block of the document to a file of its name.
+pub fn write_block(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, block(name)).expect("written");
+    path
+}
+
+/// Returns `true` if a program is installed; else that is reported.
+fn is_there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(if program == "openssl" {
+        "version"
+    } else {
+        "--version"
+    });
+    let tried = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_there = tried.is_ok_and(|status| status.success());
+    if !is_there {
+        not_tried(&format!(
+            "a receiver of docs/notifications.md: {program} is not installed"
+        ));
+    }
+    is_there
+}
+
+/// Returns the answer to an event that is signed with the secret as it was before it was sent.
+async fn tell(receiver: SocketAddr, secret: &str, age_secs: i64, signed: &str, sent: &str) -> u16 {
+    let sent_at = clock::now().0 / 1_000_000 - age_secs;
+    let key = SigningKey::new(secret).expect("a key");
+    let signature = sign(&[key], "evt_1", sent_at, signed.as_bytes());
+    let request = Request::post("/hooks", sent)
+        .header("webhook-id", "evt_1")
+        .header("webhook-timestamp", &sent_at.to_string())
+        .header("webhook-signature", &signature);
+    status_of(receiver, &request).await
+}
+
+async fn status_of(receiver: SocketAddr, request: &Request) -> u16 {
+    let connection = Connection::connect(receiver).await;
+    let answer = connection
+        .expect("connects")
+        .exchange(request.bytes())
+        .await;
+    answer.expect("an answer").status
+}
+
+/// Has the service tell a receiver of a change, and others try to.
+pub async fn takes_what_is_genuine(mut command: Command) {
+    let address = free_address();
+    command.env("WEBHOOK_SECRET", TARGET_SECRET);
+    command.env("PORT", address.port().to_string());
+    let receiver = Process::spawn(command, [""; 0], Output::Kept);
+    until("the receiver to listen", async || {
+        TcpStream::connect(address).await.ok()
+    })
+    .await;
+
+    let url = format!("http://{address}/hooks");
+    let played = Played::with(&["o1"], |settings| crm(settings, &url)).await;
+    played.enter("o1", "COMPLETED", 2).await;
+    until("the line of the event", async || {
+        receiver.lines().contains(&LINE.to_owned()).then_some(())
+    })
+    .await;
+    until("the answer to be recorded", async || {
+        let delivered = played
+            .service
+            .list("/api/v1/notifications?phase=delivered")
+            .await;
+        (delivered.len() == 1).then_some(())
+    })
+    .await;
+
+    let lines = receiver.lines();
+    let body = r#"{"type":"order.moved","new":1,"data":{"order":"o2","state":"MOVED","new":[{}]}}"#;
+    let tampered = body.replace("o2", "o3");
+    for (secret, age_secs, sent) in [
+        (TARGET_SECRET, 0, tampered.as_str()),
+        (OTHER_SECRET, 0, body),
+        (TARGET_SECRET, 1000, body),
+        (TARGET_SECRET, -1000, body),
+    ] {
+        let status = tell(address, secret, age_secs, body, sent).await;
+        assert!(
+            (400..500).contains(&status),
+            "{secret} {age_secs}: {status}"
+        );
+    }
+    for signature in [
+        "",
+        "v1",
+        "v1,",
+        "garbage",
+        "v1,AAAA v1a,AAAA",
+        "v1,\u{e9} ,,",
+    ] {
+        let request = Request::post("/hooks", body)
+            .header("webhook-id", "evt_1")
+            .header(
+                "webhook-timestamp",
+                &(clock::now().0 / 1_000_000).to_string(),
+            )
+            .header("webhook-signature", signature);
+        let status = status_of(address, &request).await;
+        assert!((400..500).contains(&status), "{signature}: {status}");
+    }
+    let status = status_of(address, &Request::post("/hooks", body)).await;
+    assert!(
+        (400..500).contains(&status),
+        "without a signature: {status}"
+    );
+    assert_eq!(
+        receiver.lines(),
+        lines,
+        "nothing is made of what is not genuine"
+    );
+
+    // What a later version may add.
+    assert_eq!(tell(address, TARGET_SECRET, 0, body, body).await, 204);
+    until("the line of an unknown type", async || {
+        receiver
+            .lines()
+            .contains(&"order.moved o2 MOVED".to_owned())
+            .then_some(())
+    })
+    .await;
+    played.service.stop_well().await;
+}
+
+/// Runs a receiver that one program reads as it stands in the document.
+async fn script(program: &str, name: &str) {
+    if !is_there(program) {
+        return;
+    }
+    let folder = folder();
+    let mut command = Command::new(program);
+    command.arg(write_block(folder.path(), name));
+    takes_what_is_genuine(command).await;
+}
+
+#[tokio::test]
+async fn a_receiver_in_python() {
+    script("python3", "receiver.py").await;
+}
+
+#[tokio::test]
+async fn a_receiver_in_node() {
+    script("node", "receiver.mjs").await;
+}
+
+#[tokio::test]
+async fn a_receiver_in_rust() {
+    let source = include_str!("../../../examples/receiver.rs");
+    assert_eq!(
+        block("receiver.rs"),
+        source,
+        "the document has the example as it is"
+    );
+    let built = program::of_the_test()
+        .with_file_name("examples")
+        .join("receiver");
+    if !built.exists() {
+        return not_tried("the receiver in Rust: `cargo build --example receiver` makes it");
+    }
+    takes_what_is_genuine(Command::new(built)).await;
+}
+
+/// Runs a shell script of the document to its end; returns what it printed.
+async fn shell(folder: &TempDir, name: &str, secret: &str, argument: &str) -> String {
+    let mut command = Command::new("sh");
+    command.env("WEBHOOK_SECRET", secret);
+    let path = write_block(folder.path(), name).display().to_string();
+    let ended = Process::spawn(command, [path.as_str(), argument], Output::Kept)
+        .ended()
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.out
+}
+
+#[tokio::test]
+async fn a_request_by_hand_is_signed() {
+    if !(is_there("curl") && is_there("openssl")) {
+        return;
+    }
+    let folder = folder();
+    let target = Target::willing().await;
+    let out = shell(&folder, "send.sh", TARGET_SECRET, &target.url()).await;
+    assert_eq!(out, "204");
+    let told = target.told();
+    assert_genuine(&told[0], TARGET_SECRET);
+    assert_eq!(told[0].id(), told[0].json()["id"]);
+    assert_eq!(told[0].json()["test"], true);
+}
+
+#[tokio::test]
+async fn the_feed_is_read_by_a_shell() {
+    if !(is_there("curl") && is_there("jq")) {
+        return;
+    }
+    let folder = folder();
+    let path = write_block(folder.path(), "feed.sh");
+    let played = Played::with(&["o1", "o2"], |settings| settings).await;
+    let start = || {
+        let mut command = Command::new("sh");
+        command.env("SERVICE", format!("http://{}", played.service.operators));
+        command.current_dir(folder.path());
+        Process::spawn(command, [&path], Output::Kept)
+    };
+    let prints = async |reader: &Process, line: &str| {
+        until(line, async || {
+            reader.lines().contains(&line.to_owned()).then_some(())
+        })
+        .await;
+    };
+    let reader = start();
+    played.enter("o1", "COMPLETED", 2).await;
+    prints(&reader, LINE).await;
+    let next = folder.path().join("next");
+    until("the place to be stored", async || {
+        let newest = played.service.status().await["newest_event"].to_string();
+        fs::read_to_string(&next)
+            .ok()
+            .filter(|next| next.trim() == newest)
+    })
+    .await;
+    drop(reader);
+    played.enter("o2", "COMPLETED", 2).await;
+    let reader = start();
+    prints(&reader, "order.completed o2 COMPLETED").await;
+    let lines = reader.lines();
+    assert!(!lines.contains(&LINE.to_owned()), "read twice: {lines:?}");
+}

@@ -1,4 +1,4 @@
-//! receiver.rs, with axum, serde_json, standardwebhooks and tokio: `WEBHOOK_SECRET=whsec_… cargo run --example receiver`
+//! receiver.rs, with axum, `serde_json`, standardwebhooks and tokio: `WEBHOOK_SECRET=whsec_… cargo run --example receiver`
 
 use std::sync::Arc;
 

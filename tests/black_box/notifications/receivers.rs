@@ -3,15 +3,17 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use notifications::{SigningKey, sign};
+use serde_json::json;
 use sinch_callbacks::clock;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use testkit::{Connection, Output, Process, Request, TARGET_SECRET, Target};
+use testkit::{Connection, Output, PROJECT, Process, Request, TARGET_SECRET, Target};
 use testkit::{folder, free_address, not_tried, program, until};
 
 use super::told::assert_genuine;
@@ -23,13 +25,14 @@ const OTHER_SECRET: &str = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3Qtd3g3";
 /// Line that each receiver prints of the event that the service tells it.
 const LINE: &str = "order.completed o1 COMPLETED";
 
-/// Returns the block of the document whose first line begins with a file's name, after the sign of a comment.
+/// Returns the block of the document whose first line, or the one after `#!`, begins with a file's name, after the sign of a comment.
 pub fn block(name: &str) -> &'static str {
     let document = include_str!("../../../docs/notifications.md");
     let blocks = document.split("```").skip(1).step_by(2);
     let mut texts = blocks.filter_map(|block| Some(block.split_once('\n')?.1));
     let is_named = |text: &&str| {
-        let first = text.lines().next().unwrap_or_default();
+        let mut lines = text.lines().filter(|line| !line.starts_with("#!"));
+        let first = lines.next().unwrap_or_default();
         let first = first.trim_start_matches(['#', '/', '!', ' ']);
         first.starts_with(&format!("{name},"))
     };
@@ -84,6 +87,7 @@ async fn status_of(receiver: SocketAddr, request: &Request) -> u16 {
 }
 
 /// Has the service tell a receiver of a change, and others try to.
+#[expect(clippy::too_many_lines, reason = "a list of what others try")]
 pub async fn takes_what_is_genuine(mut command: Command) {
     let address = free_address();
     command.env("WEBHOOK_SECRET", TARGET_SECRET);
@@ -268,4 +272,60 @@ async fn the_feed_is_read_by_a_shell() {
     prints(&reader, "order.completed o2 COMPLETED").await;
     let lines = reader.lines();
     assert!(!lines.contains(&LINE.to_owned()), "read twice: {lines:?}");
+}
+
+#[tokio::test]
+async fn a_pair_of_keys_is_made_by_hand() {
+    if !is_there("openssl") {
+        return;
+    }
+    let folder = folder();
+    let mut command = Command::new("sh");
+    command.current_dir(folder.path());
+    let path = write_block(folder.path(), "pair.sh");
+    let ended = Process::spawn(command, [path], Output::Kept).ended().await;
+    let keys: Vec<&str> = ended.out.lines().collect();
+    let [secret, public] = keys.as_slice() else {
+        panic!("{ended:?}")
+    };
+    let key = SigningKey::new(secret).expect("a key");
+    assert_eq!(key.public_key().as_deref(), Some(*public));
+}
+
+/// A program in the place of mail(1) keeps what it is given.
+#[tokio::test]
+async fn operators_are_told_by_mail_and_in_a_chat() {
+    let folder = folder();
+    let mail = folder.path().join("mail");
+    fs::write(&mail, "#!/bin/sh\n{ echo \"$@\"; cat; } >\"${0%/*}/mailed.new\" && mv \"${0%/*}/mailed.new\" \"${0%/*}/mailed\"\n").expect("written");
+    fs::set_permissions(&mail, fs::Permissions::from_mode(0o700)).expect("set");
+    let path = write_block(folder.path(), "mail-operators")
+        .display()
+        .to_string();
+    // The service gives a command a search path of its own.
+    let search = format!("PATH={}:/usr/bin:/bin", folder.path().display());
+    let command = ["/usr/bin/env", &search, "sh", &path, "numbers@example.com"];
+    let chat = Target::willing().await;
+    let played = Played::with(&["o1"], |settings| {
+        let settings = settings.add_command("mail", &command);
+        let settings = settings.set_target("types", json!(["order.*"]));
+        let settings = crm(settings.set_target("format", "text"), &chat.url());
+        settings.set_target("format", "slack")
+    })
+    .await;
+    played.enter("o1", "COMPLETED", 2).await;
+    let mailed = until("the mail", async || {
+        fs::read_to_string(folder.path().join("mailed")).ok()
+    })
+    .await;
+    let subject = format!("Order o1 of project {PROJECT} is COMPLETED");
+    assert!(
+        mailed.starts_with(&format!("-s {subject} numbers@example.com\n")),
+        "{mailed}"
+    );
+    assert!(mailed.contains("\nState: COMPLETED\n"), "{mailed}");
+    let told = chat.told_when(1).await;
+    let text = told[0].json()["text"].as_str().expect("a text").to_owned();
+    assert!(text.starts_with(&subject), "{text}");
+    played.service.stop_well().await;
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use testkit::{Connection, Output, PROJECT, Process, Request, TARGET_SECRET, Target};
-use testkit::{folder, free_address, not_tried, program, until};
+use testkit::{Settings, folder, free_address, not_tried, program, run, until};
 
 use super::told::assert_genuine;
 use super::{Played, crm};
@@ -25,18 +25,22 @@ const OTHER_SECRET: &str = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3Qtd3g3";
 /// Line that each receiver prints of the event that the service tells it.
 const LINE: &str = "order.completed o1 COMPLETED";
 
-/// Returns the block of the document whose first line, or the one after `#!`, begins with a file's name, after the sign of a comment.
-pub fn block(name: &str) -> &'static str {
+/// Returns the blocks of code of the document.
+fn blocks() -> impl Iterator<Item = &'static str> {
     let document = include_str!("../../../docs/notifications.md");
     let blocks = document.split("```").skip(1).step_by(2);
-    let mut texts = blocks.filter_map(|block| Some(block.split_once('\n')?.1));
+    blocks.filter_map(|block| Some(block.split_once('\n')?.1))
+}
+
+/// Returns the block of the document whose first line, or the one after `#!`, begins with a file's name, after the sign of a comment.
+pub fn block(name: &str) -> &'static str {
     let is_named = |text: &&str| {
         let mut lines = text.lines().filter(|line| !line.starts_with("#!"));
         let first = lines.next().unwrap_or_default();
         let first = first.trim_start_matches(['#', '/', '!', ' ']);
         first.starts_with(&format!("{name},"))
     };
-    let found = texts.find(is_named);
+    let found = blocks().find(is_named);
     found.unwrap_or_else(|| panic!("docs/notifications.md has no block that begins with {name}"))
 }
 
@@ -328,4 +332,30 @@ async fn operators_are_told_by_mail_and_in_a_chat() {
     let text = told[0].json()["text"].as_str().expect("a text").to_owned();
     assert!(text.starts_with(&subject), "{text}");
     played.service.stop_well().await;
+}
+
+/// The targets of the document, as they stand there, but for the place of the secret.
+#[tokio::test]
+async fn the_targets_of_the_document_pass_the_check() {
+    let folder = folder();
+    let secrets = folder.path().join("secrets");
+    fs::write(&secrets, format!("{TARGET_SECRET}\n")).expect("written");
+    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).expect("set");
+    let tables: Vec<&str> = blocks()
+        .filter(|text| text.contains("[[targets]]"))
+        .collect();
+    assert_eq!(tables.len(), 3);
+    let tables = tables.join("\n");
+    let secrets = secrets.display().to_string();
+    let tables = tables.replace("/run/secrets/crm-secrets", &secrets);
+    assert!(tables.contains(&secrets), "the control: {tables}");
+    let config = Settings::new(folder.path()).write();
+    let text = fs::read_to_string(&config).expect("is there");
+    fs::write(&config, format!("{text}\n{tables}")).expect("written");
+    let ended = run([Path::new("--config"), &config, Path::new("check")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        !ended.out.contains("targets["),
+        "nothing is unwise: {ended:?}"
+    );
 }

@@ -7,6 +7,7 @@ mod run;
 mod settings;
 mod spawn;
 mod start;
+mod targets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -10,18 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::settings::{
-    Clients, Projects, Receivers, api_off, backoff, operators_settings, policy, retention_periods,
-    routes, sources, timeouts,
+    Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
+    sources, timeouts,
 };
-use crate::config::{Config, Target};
+use super::targets::{Receivers, senders};
+use crate::config::Config;
 use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
 use crate::metrics::Metrics;
 use crate::store::{Rate, Store};
 use crate::worker::{
-    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, Receiver, RetentionWorker, Sender,
-    Worker,
+    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -35,6 +35,17 @@ pub(super) struct Part {
     pub thread: Option<&'static str>,
     /// Future of the running part, including its orderly stop. If it ends before, the service stops.
     pub run: Run,
+}
+
+impl Part {
+    /// Returns a part without a thread of its own.
+    pub(super) fn on_shared_runtime(name: &'static str, run: Run) -> Part {
+        Part {
+            name,
+            thread: None,
+            run,
+        }
+    }
 }
 
 /// Future of a running part.
@@ -116,20 +127,10 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     for (project, client, resume) in ready.clients {
         let numbers = shared.number_worker(config, project.clone(), client.clone());
         let orders = shared.fetcher(config, project, client, resume);
-        let both = [("the number worker", numbers), ("the fetcher", orders)];
-        parts.extend(both.map(|(name, run)| Part {
-            name,
-            thread: None,
-            run,
-        }));
+        parts.push(Part::on_shared_runtime("the number worker", numbers));
+        parts.push(Part::on_shared_runtime("the fetcher", orders));
     }
-    for (target, receiver) in config.targets.iter().zip(ready.receivers) {
-        parts.push(Part {
-            name: "the sender of a target",
-            thread: None,
-            run: shared.sender(target, receiver),
-        });
-    }
+    parts.extend(senders(config, ready.receivers, shared));
     parts
 }
 
@@ -183,22 +184,6 @@ impl Shared {
             metrics: self.metrics.clone(),
         };
         run(fetcher.run(self.stop.clone(), self.abort.clone()))
-    }
-
-    /// Returns the future of the sender of one target. It stops after its attempts in flight, unless they are abandoned.
-    fn sender(&self, target: &Target, receiver: Receiver) -> Run {
-        let sender = Sender {
-            target: target.name.clone(),
-            receiver,
-            store: self.store.clone(),
-            format: target.format,
-            slots: target.max_in_flight,
-            rate: target.requests_per_second.map(Rate::per_second),
-            timeout: target.timeout,
-            retries: target.retries.clone(),
-            metrics: self.metrics.clone(),
-        };
-        run(sender.run(self.stop.clone(), self.abort.clone()))
     }
 
     /// Returns the future of the listener for callbacks. It stops after the requests in flight.

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use super::error::StartError;
+use super::targets::{attempt_files, target_settings};
 use crate::clock;
-use crate::config::{
-    Api, Auth, Config, Credentials, DatabasePlace, Destination, Project, Signature, Sinch, Target,
-};
+use crate::config::{Api, Auth, Config, Credentials, DatabasePlace, Project, Signature, Sinch};
 #[cfg(feature = "postgres")]
 use crate::config::{Database, DatabaseUrl};
 use crate::http::callbacks::{self, CallbackRoute};
@@ -22,8 +20,8 @@ use crate::http::source::Sources;
 use crate::sinch::ANSWER_MAX_BYTES;
 #[cfg(feature = "postgres")]
 use crate::store::postgres;
-use crate::store::{self, RetentionPeriods, TargetSettings, sqlite};
-use crate::worker::{self, Endpoint, Fetcher, Receiver};
+use crate::store::{self, RetentionPeriods, sqlite};
+use crate::worker::Fetcher;
 use number_order::{Backoff, Id, Policy};
 use sinch_numbers::api::{self, Access, BuildError, Client};
 
@@ -32,9 +30,6 @@ pub(super) type Clients = Vec<(Id, Arc<Client>, Arc<Notify>)>;
 
 /// All projects, each with the notification that closes its circuit at once; `None`: its API is off.
 pub(super) type Projects = BTreeMap<Id, Option<Arc<Notify>>>;
-
-/// Receivers of the configured targets, in their order.
-pub(super) type Receivers = Vec<Receiver>;
 
 /// Returns the settings with which the database is opened.
 pub fn store_settings(config: &Config) -> store::Settings {
@@ -76,62 +71,6 @@ pub fn server_settings(
         targets: Vec::new(),
         now: clock::now(),
     }
-}
-
-/// Returns the configured targets, each with what it is told.
-fn target_settings(config: &Config) -> Vec<TargetSettings> {
-    let targets = config.targets.iter();
-    let settings = targets.map(|target| TargetSettings {
-        name: target.name.clone(),
-        filter: target.filter.clone(),
-    });
-    settings.collect()
-}
-
-/// Builds the receivers of the configured targets, in their order.
-///
-/// # Errors
-///
-/// Returns [`StartError::Target`] if the client of a URL cannot be built.
-pub(super) fn receivers(config: &Config) -> Result<Receivers, StartError> {
-    config.targets.iter().map(receiver).collect()
-}
-
-fn receiver(target: &Target) -> Result<Receiver, StartError> {
-    match &target.destination {
-        Destination::Url { url, keys, allow } => {
-            let endpoint = Endpoint::new(
-                url.expose_secret(),
-                keys.clone(),
-                allow.clone(),
-                target.max_in_flight,
-                target.timeout,
-            );
-            let endpoint = endpoint.map_err(|error| StartError::Target {
-                target: target.name.clone(),
-                error,
-            })?;
-            Ok(Receiver::Http(Box::new(endpoint)))
-        }
-        Destination::Command(command) => {
-            let name = target.name.clone();
-            let command = worker::Command::new(name, command, target.timeout);
-            Ok(Receiver::Command(command))
-        }
-    }
-}
-
-/// Returns the maximum number of open files that the attempts to tell targets need: a connection each, or the input, the
-/// error output and the end of a command, of which both sides are open while it starts.
-fn attempt_files(config: &Config) -> usize {
-    let files = config
-        .targets
-        .iter()
-        .map(|target| match target.destination {
-            Destination::Url { .. } => target.max_in_flight,
-            Destination::Command(_) => target.max_in_flight * 6,
-        });
-    files.sum()
 }
 
 /// Returns the served projects, each with the number of its orders that may be fetched in a second; `None` if its API is

@@ -297,13 +297,14 @@ impl Store {
         backend!(self, store => store.redrive(filter, now).await)
     }
 
-    /// Closes the circuit of a target, and switches it on again; `false`: there is no such target.
+    /// Closes the circuit of a target, switches it on again, and makes due what waits for it; `false`: there is no such
+    /// target.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`].
-    pub async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
-        backend!(self, store => store.resume_target(name).await)
+    /// Any [`StoreError`]. The request is safe to repeat.
+    pub async fn resume_target(&self, name: String, now: Time) -> Result<bool, StoreError> {
+        backend!(self, store => store.resume_target(name, now).await)
     }
 
     /// Records an event that tries a target, and returns its number; `None`: no such target is configured.

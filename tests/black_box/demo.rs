@@ -175,6 +175,13 @@ async fn play(seed: u32) -> Vec<Story> {
     assert_eq!(ended.code, Some(0), "{told}");
     let last = ended.out.lines().last().unwrap_or_default();
     assert_eq!(last, "40 of 40 orders agree with Sinch", "{told}");
+    let unwrapped = ended.out.replace('\n', " ");
+    for words in [
+        "0 of them without a good signature, 0 after a later one",
+        "and is right about 40 of 40 orders",
+    ] {
+        assert!(unwrapped.contains(words), "{words}: {told}");
+    }
     assert_eq!(ended.err, "", "{told}");
     // Output that goes to no terminal is wrapped at the usual width.
     let long = ended.out.lines().find(|line| line.chars().count() > 80);

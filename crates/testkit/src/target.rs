@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::until;
@@ -174,10 +174,11 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 /// Serves one connection; `None` when it is over.
 async fn serve(
-    mut peer: TcpStream,
+    peer: TcpStream,
     script: &(impl Fn(&Told, usize) -> Reply + Sync),
     noted: &Mutex<Seen>,
 ) -> Option<()> {
+    let mut peer = BufReader::new(peer);
     loop {
         let told = receive(&mut peer).await?;
         let reply = {
@@ -192,7 +193,7 @@ async fn serve(
             Then::Hang => pending().await,
             Then::Close => return None,
             Then::Reset => {
-                peer.set_zero_linger().ok()?;
+                peer.get_ref().set_zero_linger().ok()?;
                 return None;
             }
             Then::Repeat(bytes) => {
@@ -211,7 +212,7 @@ async fn serve(
 }
 
 /// Receives a request, its head and its body; `None` if no whole one comes.
-async fn receive(peer: &mut TcpStream) -> Option<Told> {
+async fn receive(peer: &mut BufReader<TcpStream>) -> Option<Told> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(peer.read_u8().await.ok()?);

@@ -10,6 +10,7 @@ mod setup;
 mod story;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::io;
 use std::path::Path;
@@ -26,6 +27,7 @@ use self::order::{Folder, OrderError};
 use self::service::{Service, ServiceError};
 use self::setup::{Keys, config, free_address, write_config};
 use self::story::{Story, stories};
+use self::told::{Receiver, SharedBook};
 use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::app::{App, RunError, StartError};
@@ -122,7 +124,10 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let script = Script::demo(keys.project.clone());
     let simulator = setup::simulator(&keys, &script, arguments.seed, PATIENCE).await?;
     let listen = free_address()?;
-    let app = App::start(config(&keys, &simulator, &script, listen, database)).await?;
+    let receiver = Receiver::bind()?;
+    let mut config = config(&keys, &simulator, &script, listen, database);
+    config.targets.push(receiver.target());
+    let app = App::start(config).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
     let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;
@@ -130,6 +135,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let orders = Folder::new(folder.path())?;
 
     let ended = CancellationToken::new();
+    let (book, receiving) = receiver.spawn(ended.clone());
     let running = tokio::spawn(app.run(ended.clone()));
     let played = async {
         if service.has_orders().await? {
@@ -137,7 +143,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         }
         print::introduction(&simulator, &callbacks, service.url());
         simulator.set_callback_url(Some(callbacks.clone()));
-        follow(&simulator, &service, &orders, arguments.exit).await
+        follow(&simulator, &service, &orders, &book, arguments.exit).await
     };
     let agreed = tokio::select! {
         agreed = played => agreed?,
@@ -148,6 +154,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     }
     ended.cancel();
     let outcome = running.await;
+    receiving.await.map_err(io::Error::other)??;
     simulator.shutdown().await;
     outcome.map_err(io::Error::other)??;
     Ok(agreed)
@@ -159,6 +166,7 @@ async fn follow(
     simulator: &Simulator,
     service: &Service,
     orders: &Folder<'_>,
+    book: &SharedBook,
     is_last: bool,
 ) -> Result<bool, DemoError> {
     let number = orders.place_order(simulator).await?;
@@ -178,6 +186,9 @@ async fn follow(
     while service.agreeing(&ends).await? < ends.len() && Instant::now() < deadline {
         sleep(Duration::from_millis(200)).await;
     }
+    while book.read().agreeing(&ends) < ends.len() && Instant::now() < deadline {
+        sleep(Duration::from_millis(50)).await;
+    }
     let mut views = Vec::new();
     for id in ends.keys() {
         views.push(service.order(id).await?);
@@ -185,6 +196,7 @@ async fn follow(
     let stories = stories(simulator, &views);
     let chosen = choose(&stories);
     print::stories(&chosen);
+    print::told(&book.read(), &ends);
     print::totals(simulator, &stories, service.parked().await?);
     if !is_last && let Some(first) = chosen.first() {
         print::hints(service.url(), first.story);

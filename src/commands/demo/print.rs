@@ -1,13 +1,15 @@
 //! Output of the demo.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::choice::{Chosen, LATE, Trouble, present};
 use super::story::{Action, Callback, Step, Story};
+use super::told::Book;
 use crate::commands::output::{print_line, print_wrapped};
-use number_order::Time;
+use number_order::{Id, State, Time};
 use sinch_simulator::Simulator;
 
 /// Minimum error of a time stamp that a story mentions, in microseconds.
@@ -230,6 +232,22 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
         "{agreeing} of {} orders agree with Sinch",
         stories.len()
     ));
+}
+
+/// Prints what the demo's target was told, and how right it is.
+pub fn told(book: &Book, ends: &BTreeMap<Id, State>) {
+    let text = format!(
+        "A system of your own would be a target, and the demo has one. It was told {} changes: {} of them without a good \
+         signature, {} after a later one of the same order. It writes down what it is told, and is right about {} of {} \
+         orders.",
+        book.genuine + book.unsigned,
+        book.unsigned,
+        book.out_of_sequence,
+        book.agreeing(ends),
+        ends.len(),
+    );
+    print_wrapped("", &text);
+    print_line("");
 }
 
 /// Prints requests for looking around, each in one line that can be pasted into a shell.

@@ -98,7 +98,7 @@ pub(super) async fn resume(
         print_json(&json!({ "resumed": target }).to_string());
     } else {
         print_line(format_args!(
-            "{target} is resumed: what waits for it is sent when its next attempt is due"
+            "{target} is resumed: what waits for it is sent now"
         ));
     }
     Ok(())

@@ -76,9 +76,8 @@ impl Variable {
         let text = text.ok_or("its name or its value is not UTF-8 text; write both in UTF-8")?;
         Ok(match self.key.last_name() {
             // A secret is never split: a comma may be part of it, and half a secret would be weak.
-            "secrets" => Value::List(vec![self.node(text)]),
-            // A command without arguments: a comma may be part of its name.
-            "command" => Value::List(vec![self.node(text)]),
+            // Nor is a command, which has no arguments then.
+            "secrets" | "command" => Value::List(vec![self.node(text)]),
             _ if self.is_list() && text.trim().is_empty() => Value::List(Vec::new()),
             _ if self.is_list() => {
                 Value::List(text.split(',').map(|item| self.node(item.trim())).collect())

@@ -213,6 +213,14 @@ fn faults_of_a_target() {
                 "targets[0].secrets = (hidden): a command needs no signature; leave the secrets out",
             ],
         ),
+    ] {
+        assert_eq!(target_faults(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn faults_of_what_a_target_is_told() {
+    for (text, expected) in [
         (
             &format!("{TARGET}{TARGET}"),
             vec!["targets[1].name = \"crm\": targets[0] has the same name; give each its own"],

@@ -24,8 +24,6 @@ pub(super) struct FigureSource {
     pub standing: Standing,
     /// Targets of notifications.
     pub targets: Vec<TargetView>,
-    /// Number of the newest event.
-    pub newest_event: i64,
 }
 
 impl FigureSource {
@@ -275,7 +273,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "newest_event",
         help: "Number of the newest event of which other systems are told",
-        read: |f| count_reading(f.newest_event),
+        read: |f| count_reading(f.standing.newest_event),
     },
     Figure {
         key: "targets_needing_attention",

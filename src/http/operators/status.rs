@@ -18,7 +18,7 @@ use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::metrics::{ApiView, Failing};
-use crate::store::{AlertRow, EventPage, Store};
+use crate::store::AlertRow;
 
 /// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -100,21 +100,14 @@ struct TargetStatus<'a> {
 
 async fn figure_source(context: &Context) -> Result<FigureSource, Problem> {
     let now = clock::now();
-    let targets = context.store.targets().await?.into_iter();
     let (store, deadlines) = (&context.store, &context.settings.deadlines);
+    let mut standing = store.standing(now, deadlines, ALERTS_MAX).await?;
+    let targets = std::mem::take(&mut standing.targets).into_iter();
     Ok(FigureSource {
         now,
         metrics: context.metrics.clone(),
-        standing: store.standing(now, deadlines, ALERTS_MAX).await?,
         targets: targets.map(|row| TargetView { now, row }).collect(),
-        newest_event: newest_event(store).await?,
-    })
-}
-
-async fn newest_event(store: &Store) -> Result<i64, Problem> {
-    Ok(match store.events(None, 1).await? {
-        EventPage::Events { after, .. } | EventPage::Pruned { after } => after,
-        EventPage::Ahead { newest } => newest,
+        standing,
     })
 }
 

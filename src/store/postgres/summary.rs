@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row};
 use super::error::Fault;
 use super::lane::bounded;
 use super::queries::{LATE, order_text};
-use super::{Store, alerts};
+use super::{Store, alerts, outbox};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
 use crate::store::sql::summary::{by_readiness, convergence};
@@ -148,6 +148,8 @@ impl Store {
             alerts: alerts.rows,
             alerts_counted: alerts::count(&mut work, now, limits).await?,
             summary: self.read_summary(&mut work, now).await?,
+            targets: self.read_targets(&mut work).await?,
+            newest_event: outbox::newest(&mut work).await?,
         };
         work.undo().await?;
         Ok(standing)

@@ -177,16 +177,12 @@ impl TargetState {
     }
 
     /// Returns the time at which it is worth asking again, unless events are added before.
-    pub(in crate::store) fn next_look(&self, now: Time) -> Option<Time> {
+    pub(in crate::store) fn next_claim(&self, request: &NotificationRequest) -> Option<Time> {
         let due_at = self.due_at?;
-        if self.health.switched_off_at.is_some() {
-            return None;
+        match self.allowed(request) {
+            Ok(_) => Some(due_at),
+            Err(next_at) => next_at.map(|at| at.max(due_at)),
         }
-        Some(
-            self.health
-                .not_before(now)
-                .map_or(due_at, |until| until.max(due_at)),
-        )
     }
 }
 
@@ -227,6 +223,8 @@ pub(in crate::store) struct ResultText {
     subject: i64,
     lease: i64,
     phase: &'static str,
+    /// 1 if an attempt was made, else 0.
+    made: u8,
     attempted_at: i64,
     failure: Option<String>,
     failure_fields: Option<String>,
@@ -248,6 +246,7 @@ impl ResultText {
                 again_at: None,
             } => ("parked", Some(failure), now),
             NotificationOutcome::Gone { failure } => ("waiting", Some(failure), now),
+            NotificationOutcome::Unsent => ("waiting", None, now),
         };
         let failure = failure.map(Code::new);
         let (failure, failure_fields) = failure.map(|code| (code.code, code.fields)).unzip();
@@ -258,6 +257,7 @@ impl ResultText {
             subject: claim.subject,
             lease: claim.lease,
             phase,
+            made: result.is_attempt().into(),
             attempted_at: now,
             failure,
             failure_fields: failure_fields.flatten(),
@@ -266,14 +266,15 @@ impl ResultText {
     }
 }
 
-/// Returns the health of a target after the given results, and why the last attempt failed.
+/// Returns the health of a target after the given results of attempts, and why the last one failed.
 pub(in crate::store) fn health_after<'a>(
     health: TargetHealth,
     results: impl Iterator<Item = &'a NotificationResult>,
 ) -> (TargetHealth, Option<&'a DeliveryFailure>) {
-    results.fold((health, None), |(health, _), result| {
+    results.fold((health, None), |(health, failure), result| {
         let now = result.now;
         match &result.outcome {
+            NotificationOutcome::Unsent => (health, failure),
             NotificationOutcome::Delivered => (health.delivered(now), None),
             NotificationOutcome::Failed { failure, .. } if failure.is_targets_own() => {
                 (health.failed(now, result.jitter), Some(failure))

@@ -9,7 +9,7 @@ use super::columns::lossy;
 use super::location::{beside, length};
 use super::rows::order_text;
 use super::{Store, StoreError};
-use super::{alerts, numbers};
+use super::{alerts, numbers, outbox};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
 use crate::store::sql::summary::{by_readiness, convergence};
@@ -96,6 +96,8 @@ impl Store {
             alerts: alerts.rows,
             alerts_counted: alerts::count(&mut db, now, limits).await?,
             summary: self.summary_of(&mut db, now).await?,
+            targets: outbox::targets(&mut db).await?,
+            newest_event: outbox::last_sequence(&mut db).await?,
         })
     }
 

@@ -299,6 +299,21 @@ async fn a_result_that_comes_after_its_lease_changes_nothing(on: Backend) {
     assert_eq!(fixture.phases().await, [("delivered".to_owned(), 1)]);
 }
 
+async fn what_is_not_sent_is_due_again_and_counts_no_attempt(on: Backend) {
+    let fixture = Fixture::telling(on, crm()).await;
+    fixture.confirm("o1", State::Created, 10).await;
+    let first = fixture.next(20).await;
+    fixture.settle(&first, failed(500, Some(30)), 21).await;
+    let second = fixture.next(30).await;
+    fixture
+        .settle(&second, NotificationOutcome::Unsent, 31)
+        .await;
+    assert_eq!(fixture.phases().await, [("waiting".to_owned(), 1)]);
+    assert_eq!(fixture.the_target().await.failure, Some(refused(500)));
+    let again = fixture.next(31).await;
+    assert_eq!((again.attempts, again.event_id), (1, first.event_id));
+}
+
 async fn a_target_that_fails_is_probed_with_one_notification_at_a_time(on: Backend) {
     let fixture = Fixture::telling(on, crm()).await;
     for order in ["o1", "o2", "o3", "o4", "o5", "o6", "o7"] {
@@ -336,11 +351,21 @@ async fn a_target_that_wants_no_more_is_left_alone_until_it_is_resumed(on: Backe
     let off = fixture.claim_for("crm", 9, 9999).await;
     assert!(off.claims.is_empty() && off.next_at.is_none());
     assert_eq!(fixture.the_target().await.switched_off_at, Some(at(21)));
-    let unknown = fixture.store.resume_target("other".to_owned()).await;
+    let unknown = fixture
+        .store
+        .resume_target("other".to_owned(), at(30))
+        .await;
     assert_eq!(unknown, Ok(false));
-    let known = fixture.store.resume_target("crm".to_owned()).await;
+    fixture.confirm("o2", State::Created, 25).await;
+    let known = fixture.store.resume_target("crm".to_owned(), at(30)).await;
     assert_eq!(known, Ok(true));
-    assert_eq!(fixture.next(9999).await.event_id, claim.event_id);
+    assert_eq!(fixture.next(30).await.event_id, claim.event_id);
+    // One that would be sent again much later is due, too.
+    let other = fixture.next(30).await;
+    fixture.settle(&other, failed(500, Some(9000)), 31).await;
+    let known = fixture.store.resume_target("crm".to_owned(), at(40)).await;
+    assert_eq!(known, Ok(true));
+    assert_eq!(fixture.next(40).await.event_id, other.event_id);
 }
 
 async fn a_rate_is_kept(on: Backend) {
@@ -357,7 +382,11 @@ async fn a_rate_is_kept(on: Backend) {
     };
     for (secs, claims) in [(20, 1), (20, 0), (21, 1), (22, 1), (23, 0)] {
         let claimed = fixture.store.claim_notifications(request(secs)).await;
-        assert_eq!(claimed.expect("claims").claims.len(), claims, "at {secs}");
+        let claimed = claimed.expect("claims");
+        assert_eq!(claimed.claims.len(), claims, "at {secs}");
+        // While the rate allows none, it says when it does.
+        let next = (secs < 22).then(|| at(secs + 1));
+        assert_eq!(claimed.next_at.filter(|_| secs < 22), next, "at {secs}");
     }
 }
 
@@ -480,6 +509,7 @@ suite!(
     a_queue_goes_on_when_its_first_notification_is_delivered,
     a_notification_is_sent_again_when_it_failed_with_the_same_id_and_bytes,
     a_result_that_comes_after_its_lease_changes_nothing,
+    what_is_not_sent_is_due_again_and_counts_no_attempt,
     a_target_that_fails_is_probed_with_one_notification_at_a_time,
     a_target_that_wants_no_more_is_left_alone_until_it_is_resumed,
     a_rate_is_kept,

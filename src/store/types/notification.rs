@@ -69,6 +69,11 @@ pub struct NotificationResult {
 }
 
 impl NotificationResult {
+    /// Returns `true` if an attempt was made.
+    pub(in crate::store) fn is_attempt(&self) -> bool {
+        self.outcome != NotificationOutcome::Unsent
+    }
+
     /// Returns the result with its times on another clock.
     #[cfg(feature = "postgres")]
     pub(in crate::store) fn moved(&self, to: impl Fn(Time) -> Time) -> NotificationResult {
@@ -98,6 +103,8 @@ pub enum NotificationOutcome {
         /// Why the attempt failed.
         failure: DeliveryFailure,
     },
+    /// No attempt was made: the notification is due again at once.
+    Unsent,
 }
 
 /// A target, as operators see it.

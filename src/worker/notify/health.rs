@@ -14,7 +14,7 @@ use number_order::Time;
 /// Health of a target, with the lines about it.
 pub(super) struct Health {
     target: String,
-    health: TargetHealth,
+    seen: TargetHealth,
     logged: Throttle<&'static str>,
 }
 
@@ -22,14 +22,14 @@ impl Health {
     pub(super) fn new(target: String) -> Health {
         Health {
             target,
-            health: TargetHealth::default(),
+            seen: TargetHealth::default(),
             logged: Throttle::new(LOG_INTERVAL),
         }
     }
 
     /// Returns `true` unless the circuit of the target has opened since the notification was claimed.
     pub(super) fn may_send(&self, now: Time) -> bool {
-        self.health.switched_off_at.is_none() && self.health.not_before(now).is_none()
+        self.seen.switched_off_at.is_none() && self.seen.not_before(now).is_none()
     }
 
     /// Notes how an attempt ended, and reports a change.
@@ -40,24 +40,24 @@ impl Health {
         now: Time,
         jitter: f64,
     ) {
-        let before = self.health;
+        let before = self.seen;
         let target = &self.target;
         match attempt {
             Attempt::Delivered => {
                 // An operator has switched it on again.
-                self.health = before.resumed().delivered(now);
+                self.seen = before.resumed().delivered(now);
                 if before.is_probed() || before.switched_off_at.is_some() {
                     tracing::info!(%target, failures = before.failures, "the target takes notifications again");
                 }
             }
             Attempt::Gone => {
-                self.health = before.switched_off(now);
+                self.seen = before.switched_off(now);
                 if before.switched_off_at.is_none() {
                     tracing::error!(%target, "the target answered 410: it is told nothing more until it is switched on");
                 }
             }
             Attempt::Failed { failure, .. } => {
-                self.health = if failure.is_targets_own() {
+                self.seen = if failure.is_targets_own() {
                     before.failed(now, jitter)
                 } else {
                     before.answered()
@@ -76,8 +76,8 @@ impl Health {
         let (target, event) = (&self.target, &claim.event_id);
         let text = failure.to_string();
         let (text, reason) = (redacted(&text), failure.code());
-        if self.health.is_probed() && !before.is_probed() {
-            let (failures, until) = (self.health.failures, self.health.paused_until);
+        if self.seen.is_probed() && !before.is_probed() {
+            let (failures, until) = (self.seen.failures, self.seen.paused_until);
             let until = until.map(|until| until.to_string());
             tracing::error!(%target, failures, reason, %text, until, "the target's circuit is open: it is only probed");
         } else if let Some(left_out) = self.logged.pass(reason, Instant::now()) {

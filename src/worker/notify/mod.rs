@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ use number_order::Time;
 /// and for the commit of its result after it.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// Maximum time that a claimed notification waits for a slot. Later it is left to the end of its lease.
+/// Maximum time that a claimed notification waits for a slot. Later it is released.
 const WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// Minimum pause after a claim that found less than it asked for.
@@ -219,14 +219,17 @@ impl Shared {
         place: Place,
         results: UnboundedSender<NotificationResult>,
     ) {
-        // The semaphore is never closed.
-        let slot = timeout(WAIT_MAX, self.slots.acquire());
-        let slot = self.stop.run_until_cancelled(slot).await;
-        let Some(Ok(Ok(slot))) = slot else { return };
-        let is_late = clock::now().since(since) > WAIT_MAX;
-        if is_late || self.stop.is_cancelled() || !self.health().may_send(clock::now()) {
+        let Some(slot) = self.slot(since).await else {
+            drop(place);
+            // Whoever claims it next need not wait for the end of the lease.
+            let _ = results.send(NotificationResult {
+                claim,
+                outcome: NotificationOutcome::Unsent,
+                now: clock::now(),
+                jitter: 0.0,
+            });
             return;
-        }
+        };
         let attempt = self.sender.receiver.tell(&claim, self.sender.format).await;
         drop(slot);
         let now = clock::now();
@@ -242,6 +245,21 @@ impl Shared {
             now,
             jitter,
         });
+    }
+
+    /// Waits for a slot; `None`: it came too late, or nothing may be sent any more.
+    async fn slot(&self, since: Time) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        let slot = timeout(WAIT_MAX, self.slots.acquire());
+        let slot = self.stop.run_until_cancelled(slot).await;
+        let Some(Ok(Ok(slot))) = slot else {
+            return None;
+        };
+        let now = clock::now();
+        let may_send = now.since(since) <= WAIT_MAX
+            && !self.stop.is_cancelled()
+            && self.health().may_send(now);
+        may_send.then_some(slot)
     }
 
     fn outcome(

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use notifications::{SignedHeaders, VerifyingKey, verify};
+use serde_json::json;
 use standardwebhooks::Webhook;
 use testkit::target::Told;
-use testkit::{TARGET_SECRET, Target};
+use testkit::{TARGET_SECRET, Target, folder, until};
 
 use super::{Played, crm};
 
@@ -88,4 +89,25 @@ async fn each_confirmed_change_is_told_once_and_in_sequence() {
         assert!(one.head.starts_with("POST /hooks HTTP/1.1\r\n"), "{one:?}");
         assert_eq!(one.header("accept-encoding"), "");
     }
+}
+
+#[tokio::test]
+async fn a_command_is_told_in_the_form_that_is_asked_for() {
+    let home = folder();
+    let path = home.path().join("told");
+    let script = format!("cat >>{0}; echo \"$WEBHOOK_TYPE\" >>{0}", path.display());
+    let played = Played::with(&["o1"], |settings| {
+        settings
+            .add_command("local", &["/bin/sh", "-c", &script])
+            .set_target("types", json!(["order.*"]))
+            .set_target("format", "text")
+    })
+    .await;
+    played.enter("o1", "COMPLETED", 2).await;
+    let told = until("the command to be told", async || {
+        let told = std::fs::read_to_string(&path).ok()?;
+        told.ends_with("order.completed\n").then_some(told)
+    })
+    .await;
+    assert!(told.contains("o1") && !told.contains('{'), "{told}");
 }

@@ -77,7 +77,11 @@ type TargetPath = Result<Path<String>, PathRejection>;
 /// Closes a target's circuit, and switches the target on again, because an operator has removed the cause.
 async fn resume(State(context): Shared, path: TargetPath) -> Result<StatusCode, Problem> {
     let name = path_params(path, unknown_target)?;
-    if !context.store.resume_target(name.clone()).await? {
+    if !context
+        .store
+        .resume_target(name.clone(), clock::now())
+        .await?
+    {
         return Err(unknown_target());
     }
     tracing::info!(name, "resumed a target");

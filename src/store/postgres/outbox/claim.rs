@@ -73,7 +73,7 @@ impl Store {
             work.undo().await?;
             return Ok(NotificationsClaimed {
                 claims: Vec::new(),
-                next_at: target.and_then(|target| target.next_look(request.now)),
+                next_at: target.and_then(|target| target.next_claim(request)),
             });
         }
         let claimed = claim(&mut work, request).await?;
@@ -125,7 +125,7 @@ async fn claim(
     let after = read_target(db, SELECT_TARGET, &request.target).await?;
     Ok(NotificationsClaimed {
         claims,
-        next_at: after.and_then(|target| target.next_look(request.now)),
+        next_at: after.and_then(|target| target.next_claim(request)),
     })
 }
 

@@ -8,6 +8,8 @@ mod operate;
 mod queries;
 mod settle;
 
+pub(super) use queries::newest;
+
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 

@@ -24,7 +24,14 @@ const QUEUES: &str = "
 
 const RESUME: &str = "
     UPDATE targets SET switched_off_at = NULL, failures = 0, failing_since_at = NULL, paused_until_at = NULL
-    WHERE name = $1";
+    WHERE name = $1 AND $2::bigint IS NOT NULL";
+
+/// Makes due what waits for a target, some queues at a time. One that is being sent is left as it is.
+const MAKE_DUE: &str = "
+    UPDATE notification_queues SET due_at = $2 WHERE id IN (
+        SELECT q.id FROM notification_queues AS q
+        WHERE q.target = (SELECT id FROM targets WHERE name = $1) AND q.due_at > $2 AND q.lease IS NULL
+        LIMIT 500 FOR UPDATE SKIP LOCKED)";
 
 impl Store {
     pub(in crate::store) async fn redrive(
@@ -69,16 +76,33 @@ impl Store {
         .await
     }
 
-    pub(in crate::store) async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
-        let resumed = bounded(async || {
-            let mut work = self.shared.commands.begin().await?;
-            let resumed = sqlx::query(RESUME).bind(&name).execute(&mut *work).await?;
-            work.commit().await?;
-            Ok(resumed.rows_affected() > 0)
-        });
-        let resumed = resumed.await?;
+    pub(in crate::store) async fn resume_target(
+        &self,
+        name: String,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let now = self.shared.clock.database(now);
+        let is_known = self.change_target(RESUME, &name, now).await? > 0;
+        while is_known && self.change_target(MAKE_DUE, &name, now).await? > 0 {}
         self.shared.told.notify_waiters();
-        Ok(resumed)
+        Ok(is_known)
+    }
+
+    /// Executes a statement about a target, and returns the number of rows that it changed.
+    async fn change_target(
+        &self,
+        sql: &'static str,
+        name: &str,
+        now: Time,
+    ) -> Result<u64, StoreError> {
+        bounded(async || {
+            let mut work = self.shared.commands.begin().await?;
+            let changed = sqlx::query(sql).bind(name).bind(now.0);
+            let changed = changed.execute(&mut *work).await?.rows_affected();
+            work.commit().await?;
+            Ok(changed)
+        })
+        .await
     }
 
     pub(in crate::store) async fn send_test(

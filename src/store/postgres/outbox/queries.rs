@@ -1,6 +1,6 @@
 //! What readers of the feed and operators see of events, notifications and targets.
 
-use sqlx::{Postgres, Row};
+use sqlx::{PgConnection, Postgres, Row};
 
 use crate::store::postgres::Store;
 use crate::store::postgres::error::Fault;
@@ -19,6 +19,12 @@ const SELECT_MARKS: &str = "
 
 const SELECT_EVENTS: &str = "
     SELECT sequence, type, provisional, body FROM events WHERE sequence > $1 AND NOT test ORDER BY sequence LIMIT $2";
+
+/// Returns the number of the newest event.
+pub(in crate::store::postgres) async fn newest(db: &mut PgConnection) -> sqlx::Result<i64> {
+    let row = sqlx::query(SELECT_MARKS).fetch_one(db).await?;
+    row.try_get("newest")
+}
 
 impl Store {
     pub(in crate::store) async fn events(
@@ -47,14 +53,22 @@ impl Store {
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let found = sqlx::query(select_targets!()).fetch_all(&mut *work).await?;
+            let targets = self.read_targets(&mut work).await?;
             work.undo().await?;
-            let targets = found.iter().map(target_of_row);
-            let program = |at: Time| self.shared.clock.program(at);
-            let targets = targets.map(|target| Ok(target?.moved(program)));
-            Ok(targets.collect::<sqlx::Result<_>>()?)
+            Ok(targets)
         })
         .await
+    }
+
+    /// Reads all targets, with the times of circuits by the program's clock.
+    pub(in crate::store::postgres) async fn read_targets(
+        &self,
+        db: &mut PgConnection,
+    ) -> sqlx::Result<Vec<TargetRow>> {
+        let found = sqlx::query(select_targets!()).fetch_all(db).await?;
+        let program = |at: Time| self.shared.clock.program(at);
+        let targets = found.iter().map(target_of_row);
+        targets.map(|target| Ok(target?.moved(program))).collect()
     }
 
     pub(in crate::store) async fn notifications(

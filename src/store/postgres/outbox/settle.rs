@@ -18,7 +18,7 @@ use crate::store::{NotificationResult, StoreError};
 macro_rules! results {
     () => {
         "json_to_recordset($1::json) AS v (id bigint, target bigint, subject bigint, lease bigint, phase text, \
-         attempted_at bigint, failure text, failure_fields text, due_at bigint)"
+         made bigint, attempted_at bigint, failure text, failure_fields text, due_at bigint)"
     };
 }
 
@@ -31,8 +31,10 @@ const LOCK_QUEUES: &str = concat!(
 );
 
 const UPDATE_NOTIFICATIONS: &str = concat!(
-    "UPDATE notifications AS n SET phase = v.phase, attempts = least(n.attempts + 1, 4294967295), \
-     attempted_at = v.attempted_at, failure = v.failure, failure_fields = v.failure_fields FROM ",
+    "UPDATE notifications AS n SET phase = v.phase, attempts = least(n.attempts + v.made, 4294967295), \
+     attempted_at = CASE v.made WHEN 1 THEN v.attempted_at ELSE n.attempted_at END, \
+     failure = CASE v.made WHEN 1 THEN v.failure ELSE n.failure END, \
+     failure_fields = CASE v.made WHEN 1 THEN v.failure_fields ELSE n.failure_fields END FROM ",
     results!(),
     " WHERE n.id = v.id AND n.phase = 'waiting'"
 );
@@ -97,7 +99,8 @@ async fn settle(db: &mut PgConnection, results: &[NotificationResult]) -> Result
     for sql in [UPDATE_NOTIFICATIONS, RELEASE_QUEUES, REMOVE_QUEUES] {
         sqlx::query(sql).bind(&texts).execute(&mut *db).await?;
     }
-    let results = results.iter().filter(|one| held.contains(&one.claim.id));
+    let results = results.iter().filter(|one| one.is_attempt());
+    let results = results.filter(|one| held.contains(&one.claim.id));
     settle_targets(db, &results.collect::<Vec<_>>()).await
 }
 

@@ -64,7 +64,7 @@ impl WriteCommand for NotificationRequest {
         let next_at = read_target(db, &self.target).await?;
         Ok(NotificationsClaimed {
             claims,
-            next_at: next_at.and_then(|target| target.next_look(self.now)),
+            next_at: next_at.and_then(|target| target.next_claim(self)),
         })
     }
 }
@@ -121,7 +121,7 @@ impl Store {
         if target.is_due(request.now) && target.allowed(&request).is_ok() {
             return self.write(request).await;
         }
-        let next_at = target.next_look(request.now);
+        let next_at = target.next_claim(&request);
         Ok(NotificationsClaimed {
             claims: Vec::new(),
             next_at,

@@ -5,6 +5,8 @@ mod operate;
 mod queries;
 mod settle;
 
+pub(super) use queries::targets;
+
 use std::sync::{Arc, LazyLock};
 
 use sqlx::{Row, SqliteConnection};
@@ -93,7 +95,7 @@ async fn read_known(db: &mut SqliteConnection, new: &[NewEvent]) -> sqlx::Result
 }
 
 /// Returns the number of the newest event.
-async fn last_sequence(db: &mut SqliteConnection) -> sqlx::Result<i64> {
+pub(super) async fn last_sequence(db: &mut SqliteConnection) -> sqlx::Result<i64> {
     let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'";
     sqlx::query(sql).fetch_one(db).await?.try_get(0)
 }

@@ -74,6 +74,29 @@ impl WriteCommand for Resume {
     }
 }
 
+/// Makes due what waits for a target, some queues at a time. One that is being sent is left as it is.
+const MAKE_DUE: &str = "
+    UPDATE notification_queues SET due_at = ?2 WHERE id IN (
+        SELECT q.id FROM targets AS t CROSS JOIN notification_queues AS q ON q.target = t.id
+        WHERE t.name = ?1 AND q.due_at > ?2 AND q.lease IS NULL LIMIT ?3)";
+
+struct MakeDue(String, Time);
+
+impl WriteCommand for MakeDue {
+    type Reply = u64;
+
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<u64> {
+        let made = sqlx::query(MAKE_DUE)
+            .bind(&self.0)
+            .bind(self.1.0)
+            .bind(REDRIVEN_MAX)
+            .execute(&mut context.db)
+            .await?;
+        context.outbox.added = true;
+        Ok(made.rows_affected())
+    }
+}
+
 impl WriteCommand for TestEvent {
     type Reply = Option<i64>;
 
@@ -128,8 +151,16 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)? as u64)
     }
 
-    pub(in crate::store) async fn resume_target(&self, name: String) -> Result<bool, StoreError> {
-        self.write(Resume(name)).await
+    pub(in crate::store) async fn resume_target(
+        &self,
+        name: String,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        if !self.write(Resume(name.clone())).await? {
+            return Ok(false);
+        }
+        while self.write(MakeDue(name.clone(), now)).await? > 0 {}
+        Ok(true)
     }
 
     pub(in crate::store) async fn send_test(

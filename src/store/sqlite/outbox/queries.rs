@@ -1,6 +1,6 @@
 //! What readers of the feed and operators see of events, notifications and targets.
 
-use sqlx::{Row, Sqlite};
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 use crate::store::sql::cursor::List;
 use crate::store::sql::notifications::{page, select_page, select_targets, target_of_row};
@@ -15,6 +15,14 @@ pub(super) const SELECT_MARKS: &str = "
 
 pub(super) const SELECT_EVENTS: &str = "
     SELECT sequence, type, provisional, body FROM events WHERE sequence > ? AND test = 0 ORDER BY sequence LIMIT ?";
+
+/// Reads all targets.
+pub(in crate::store::sqlite) async fn targets(
+    db: &mut SqliteConnection,
+) -> sqlx::Result<Vec<TargetRow>> {
+    let found = sqlx::query(select_targets!()).fetch_all(db).await?;
+    found.iter().map(target_of_row).collect()
+}
 
 impl Store {
     pub(in crate::store) async fn events(
@@ -36,11 +44,7 @@ impl Store {
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {
-        let found = sqlx::query(select_targets!())
-            .fetch_all(&mut *self.readers.begin().await?)
-            .await?;
-        let targets = found.iter().map(target_of_row);
-        Ok(targets.collect::<sqlx::Result<_>>()?)
+        Ok(targets(&mut *self.readers.begin().await?).await?)
     }
 
     pub(in crate::store) async fn notifications(

@@ -14,9 +14,11 @@ use crate::store::sqlite::{Store, StoreError};
 
 /// Writes the results of the lease holders to their notifications, and returns those.
 pub(super) const UPDATE_NOTIFICATIONS: &str = "
-    UPDATE notifications SET phase = v.phase, attempts = min(attempts + 1, 4294967295), attempted_at = v.attempted_at,
-        failure = v.failure, failure_fields = v.failure_fields
-    FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease, value ->> 'phase' AS phase,
+    UPDATE notifications SET phase = v.phase, attempts = min(attempts + v.made, 4294967295),
+        attempted_at = iif(v.made, v.attempted_at, notifications.attempted_at),
+        failure = iif(v.made, v.failure, notifications.failure),
+        failure_fields = iif(v.made, v.failure_fields, notifications.failure_fields)
+    FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease, value ->> 'phase' AS phase, value ->> 'made' AS made,
             value ->> 'attempted_at' AS attempted_at, value ->> 'failure' AS failure,
             value ->> 'failure_fields' AS failure_fields FROM json_each(?)) AS v
     WHERE notifications.id = v.id AND notifications.phase = 'waiting'
@@ -71,7 +73,8 @@ impl WriteCommand for Settle {
         for sql in [RELEASE_QUEUES, REMOVE_QUEUES] {
             sqlx::query(sql).bind(&texts).execute(&mut *db).await?;
         }
-        let results = self.0.iter().filter(|one| held.contains(&one.claim.id));
+        let results = self.0.iter().filter(|one| one.is_attempt());
+        let results = results.filter(|one| held.contains(&one.claim.id));
         settle_targets(db, &results.collect::<Vec<_>>()).await
     }
 }

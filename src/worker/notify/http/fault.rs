@@ -72,5 +72,5 @@ fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'st
 /// Returns the innermost cause in words. The outer causes name the request, with its URL.
 fn innermost(error: &reqwest::Error) -> String {
     let innermost = causes(error).skip(1).last();
-    innermost.map_or_else(|| "for no known cause".to_owned(), |error| cause(error))
+    innermost.map_or_else(|| "for no known cause".to_owned(), cause)
 }

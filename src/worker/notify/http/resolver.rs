@@ -40,14 +40,14 @@ impl Resolve for AllowedAddresses {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
             let found = found.map_err(NoAddress::NotResolved)?;
-            let allowed = allowed(found.collect(), &allow)?;
+            let allowed = allowed(&found.collect::<Vec<_>>(), &allow)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
 
 /// Returns the addresses that are allowed, of which there is at least one.
-fn allowed(found: Vec<SocketAddr>, allow: &[IpNet]) -> Result<Vec<SocketAddr>, NoAddress> {
+fn allowed(found: &[SocketAddr], allow: &[IpNet]) -> Result<Vec<SocketAddr>, NoAddress> {
     let judged = found.iter().map(|address| {
         let ip = address.ip();
         check_address(ip, allow)
@@ -76,15 +76,15 @@ mod tests {
         let found = ["93.184.216.34:0", "10.0.0.1:0", "127.0.0.1:0"];
         let found = found.map(|text| text.parse().expect("an address")).to_vec();
         let nets = |text: &str| vec![text.parse::<IpNet>().expect("a network")];
-        let handed = allowed(found.clone(), &[]).expect("a public one");
+        let handed = allowed(&found, &[]).expect("a public one");
         assert_eq!(handed, found[..1]);
-        let handed = allowed(found.clone(), &nets("10.0.0.0/8")).expect("two");
+        let handed = allowed(&found, &nets("10.0.0.0/8")).expect("two");
         assert_eq!(handed, found[..2]);
-        let refused = allowed(found[1..].to_vec(), &[]).expect_err("none");
+        let refused = allowed(&found[1..], &[]).expect_err("none");
         assert_eq!(
             refused.to_string(),
             "10.0.0.1 is an address of a private network"
         );
-        assert!(allowed(Vec::new(), &[]).is_err());
+        assert!(allowed(&[], &[]).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //! The store has the health that counts. This one tells when a change is worth a line, and keeps what is claimed already
 //! from a target whose circuit has opened since.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::frame::LOG_INTERVAL;
 use crate::redact::{Throttle, redacted};
@@ -11,10 +11,16 @@ use crate::store::NotificationClaim;
 use notifications::{Attempt, DeliveryFailure, TargetHealth};
 use number_order::Time;
 
+/// Time after which the store, too, knows how an attempt has ended, and lets nothing be claimed for a target that must be
+/// left alone.
+const KNOWN_AFTER: Duration = Duration::from_secs(1);
+
 /// Health of a target, with the lines about it.
 pub(super) struct Health {
     target: String,
     seen: TargetHealth,
+    /// Time of the last attempt that failed through the target, or that it answered by 410.
+    failed_at: Option<Time>,
     logged: Throttle<&'static str>,
 }
 
@@ -23,13 +29,18 @@ impl Health {
         Health {
             target,
             seen: TargetHealth::default(),
+            failed_at: None,
             logged: Throttle::new(LOG_INTERVAL),
         }
     }
 
-    /// Returns `true` unless the circuit of the target has opened since the notification was claimed.
-    pub(super) fn may_send(&self, now: Time) -> bool {
-        self.seen.switched_off_at.is_none() && self.seen.not_before(now).is_none()
+    /// Returns `true` unless the circuit of the target has opened since the notification was claimed, or the target was
+    /// switched off. What is claimed later may be sent: the store knows if an operator has resumed the target.
+    pub(super) fn may_send(&self, claimed_at: Time, now: Time) -> bool {
+        let is_left_alone =
+            self.seen.switched_off_at.is_some() || self.seen.not_before(now).is_some();
+        let known_at = self.failed_at.map(|at| at.plus(KNOWN_AFTER));
+        !is_left_alone || known_at.is_some_and(|known_at| claimed_at > known_at)
     }
 
     /// Notes how an attempt ended, and reports a change.
@@ -51,6 +62,7 @@ impl Health {
                 }
             }
             Attempt::Gone => {
+                self.failed_at = Some(now);
                 self.seen = before.switched_off(now);
                 if before.switched_off_at.is_none() {
                     tracing::error!(%target, "the target answered 410: it is told nothing more until it is switched on");
@@ -58,6 +70,7 @@ impl Health {
             }
             Attempt::Failed { failure, .. } => {
                 self.seen = if failure.is_targets_own() {
+                    self.failed_at = Some(now);
                     before.failed(now, jitter)
                 } else {
                     before.answered()

@@ -258,7 +258,7 @@ impl Shared {
         let now = clock::now();
         let may_send = now.since(since) <= WAIT_MAX
             && !self.stop.is_cancelled()
-            && self.health().may_send(now);
+            && self.health().may_send(since, now);
         may_send.then_some(slot)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use testkit::target::{Reply, Then};
-use testkit::{Service, TARGET_SECRET, Target, until};
+use testkit::{Process, Service, TARGET_SECRET, Target, until};
 
 use super::{Played, crm, orders_of};
 
@@ -96,8 +96,12 @@ async fn when_the_attempts_are_used_up_the_notification_is_parked() {
 }
 
 #[tokio::test]
-async fn a_target_that_answers_410_is_told_nothing_more() {
-    let gone = Target::start(|_, _| Reply::status(410)).await;
+async fn a_target_that_answers_410_is_told_nothing_more_until_it_is_resumed() {
+    let gone = Target::start(|_, nth| match nth {
+        0 => Reply::status(410),
+        _ => Reply::status(204),
+    })
+    .await;
     let other = Target::willing().await;
     let (gone_url, other_url) = (gone.url(), other.url());
     let played = Played::with(&["o1", "o2"], |settings| {
@@ -117,6 +121,13 @@ async fn a_target_that_answers_410_is_told_nothing_more() {
     .await;
     played.enter("o2", "COMPLETED", 2).await;
     other.told_when(2).await;
-    played.service.stop_well().await;
     assert_eq!(gone.told().len(), 1);
+    let operators = played.service.operators.to_string();
+    let environment = [("SINCH_CALLBACKS_OPERATORS__LISTEN", operators)];
+    let resume = Process::start_in(&environment, ["events", "resume", "gone"]);
+    assert_eq!(resume.ended().await.code, Some(0));
+    let told = gone.told_when(3).await;
+    assert!(told[1..].iter().any(|again| again.id() == told[0].id()));
+    played.service.stop_well().await;
+    assert_eq!(gone.told().len(), 3);
 }

@@ -16,13 +16,13 @@ use super::{Played, crm};
     clippy::disallowed_methods,
     reason = "the reference implementation reads the clock"
 )]
-fn now_secs() -> i64 {
+pub fn now_secs() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.expect("a time").as_secs().cast_signed()
 }
 
 /// Asserts that both implementations take the request as genuine, and neither takes it with another body.
-fn assert_genuine(told: &Told, secret: &str) {
+pub fn assert_genuine(told: &Told, secret: &str) {
     let headers = SignedHeaders {
         id: Some(told.id()),
         timestamp: Some(told.header("webhook-timestamp")),

@@ -4,20 +4,18 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use number_order::State;
 use serde_json::{Value, json};
-use sinch_simulator::{Faults, Script, Simulator, World};
+use sinch_simulator::{SimulatedEvent, Simulator, World};
 use tokio::time::sleep;
 
 use super::ledger::{Change, FeedEvent, Findings, TYPES, changes_in_file, changes_on_server, feed};
 use super::{Target, Told, moody};
-use crate::load::Plan;
 use crate::postgres::Server;
-use crate::{
-    Callbacks, Content, FITTING, File, Load, PROJECT, Request, Service, Settings, id, play, until,
-};
+use crate::{File, PROJECT, Request, Service, Settings, id, order_history, play, until};
 
 /// Name of the target in the configuration.
 const TARGET: &str = "crm";
@@ -27,6 +25,9 @@ const RETRY_WAITS: &[f64] = &[0.1; 100];
 
 /// Share of the requests at which the target fails.
 const FAILURES: f64 = 0.2;
+
+/// Maximum time by which a callback is late, in milliseconds.
+const LATE_MAX_MS: u64 = 1000;
 
 /// Database of a trial.
 pub enum Database {
@@ -43,10 +44,11 @@ pub struct Trial {
     pub seed: u64,
     /// Number of orders.
     pub orders: usize,
-    /// Number of changes of state until which the trial goes on.
-    pub transitions: usize,
-    /// Callbacks a second, beside those of the simulated Sinch.
-    pub rate: f64,
+    /// Number of states that each order enters at Sinch. Of most of them a callback tells first, and then an answer: two
+    /// changes.
+    pub states: usize,
+    /// Span within which the orders change.
+    pub span: Duration,
     /// Time from readiness to each kill, in milliseconds.
     pub kill_after: RangeInclusive<u64>,
     /// Minimum number of kills.
@@ -114,16 +116,6 @@ impl Trial {
         let (simulator, settings) = self.play(settings, database, &target).await;
         let service = Service::start(&settings).await;
         simulator.set_callback_url(Some(service.callback_url()));
-        let orders = simulator.world().orders();
-        let orders = orders.map(|order| order.id.to_string()).collect();
-        let content = Content::Orders(orders, FITTING);
-        let callbacks = Callbacks::new(content, self.transitions * 10, &mut random);
-        let plan = Plan {
-            rate: Some(self.rate),
-            ..Plan::insistent(8)
-        };
-        let load = Load::start(service.callbacks, &callbacks, &plan).await;
-        let mut load = load.expect("the service takes callbacks");
         let mut shown = Shown {
             kills: 0,
             met_down: 0,
@@ -135,13 +127,12 @@ impl Trial {
             simulator,
         };
         let falling = self.fall(&target, random.fork());
-        let killing = self.kill_often(service, database, &mut shown, &mut random);
+        let killing = self.kill_often(service, &mut shown, &mut random);
         let service = tokio::select! {
             service = killing => service,
             () = falling => unreachable!("the target falls until the end"),
         };
         target.set_down(false);
-        load.stop().await.expect("callbacks are answered");
         shown.simulator.played_out().await;
         shown.finish(&service, &target, database).await;
         service.stop_well().await;
@@ -154,25 +145,13 @@ impl Trial {
         database: &Database,
         target: &Target,
     ) -> (Simulator, Settings) {
-        let secs = self.transitions as f64 / self.rate;
-        let script = Script {
-            project: id(PROJECT),
-            orders: self.orders,
-            span: Duration::from_secs_f64(secs),
-            faults: Faults {
-                duplicated: 0.2,
-                delayed: 0.2,
-                delay_max: Duration::from_secs(1),
-                quick: 0.2,
-                broken: 0.02,
-                ..Faults::none()
-            },
-        };
         let settings = database
             .set(settings)
             .set("worker.staleness_secs", 0.3)
             .set("worker.staleness_max_secs", 0.6)
             .set("worker.attempts_max", 1000)
+            // A killed replica's fetch is due again when its lease has run out.
+            .set("sinch.request_timeout_secs", 1)
             .set("worker.backoff_base_secs", 0.1)
             .set("worker.backoff_cap_secs", 1)
             .set("sinch.max_in_flight", 8)
@@ -182,7 +161,51 @@ impl Trial {
             .set_target("provisional", true)
             .set_target("timeout_secs", 0.5)
             .set_target("retry_waits_secs", json!(RETRY_WAITS));
-        play(World::new(self.seed, &script), settings).await
+        play(self.world(), settings).await
+    }
+
+    /// Draws the histories of all orders, with callbacks of which some are sent twice or late.
+    fn world(&self) -> World {
+        let mut random = Rng::with_seed(self.seed);
+        let histories = (1..=self.orders).map(|n| self.history(n, &mut random));
+        let histories: Vec<_> = histories.collect();
+        let orders = histories
+            .iter()
+            .map(|(order, history)| order_history(order, history));
+        let mut world = World::from_orders(id(PROJECT), orders);
+        for (order, history) in &histories {
+            for (at, state) in history {
+                let at = Duration::from_millis(*at);
+                let mut event = SimulatedEvent::new(id(order), *state, at);
+                let late = at + Duration::from_millis(random.u64(..LATE_MAX_MS));
+                event.sent_at = match random.u32(..10) {
+                    0..7 => vec![at],
+                    7 => vec![late],
+                    _ => vec![at, late],
+                };
+                event.salt = random.u128(..);
+                world.add_event(event);
+            }
+        }
+        world
+    }
+
+    /// Draws the name and the history of an order, which is blocked and reviewed in turn until it is completed.
+    fn history(&self, n: usize, random: &mut Rng) -> (String, Vec<(u64, State)>) {
+        let span = self.span.as_millis() as u64;
+        let mut times: Vec<u64> = (1..self.states).map(|_| random.u64(..span)).collect();
+        times.sort_unstable();
+        let mut history = vec![(0, State::Created)];
+        for (nth, at) in times.into_iter().enumerate() {
+            let state = match nth {
+                nth if nth + 2 == self.states => State::Completed,
+                nth if nth % 2 == 0 => State::InReview,
+                _ => State::Blocked,
+            };
+            // No two at once.
+            history.push((at + nth as u64 + 1, state));
+        }
+        (format!("order-{n}"), history)
     }
 
     /// Takes the target down again and again.
@@ -196,26 +219,25 @@ impl Trial {
         }
     }
 
-    /// Kills the service at random moments until there were enough changes and kills, and returns the last process.
+    /// Kills the service at random moments until the orders change no more and there were enough kills, and returns the last process.
     async fn kill_often(
         &self,
         mut service: Service,
-        database: &Database,
         shown: &mut Shown,
         random: &mut Rng,
     ) -> Service {
+        let began = Instant::now();
         loop {
             sleep(Duration::from_millis(random.u64(self.kill_after.clone()))).await;
             shown.resumed += resume_if_paused(&service).await;
-            let changes = database.changes(&shown.settings).await.len();
-            if changes >= self.transitions && shown.kills >= self.kills_min {
+            if began.elapsed() > self.span && shown.kills >= self.kills_min {
                 return service;
             }
             service.kill().await;
             shown.kills += 1;
             service = Service::start(&shown.settings).await;
             if shown.kills.is_multiple_of(10) {
-                eprintln!("killed {} times, {changes} changes", shown.kills);
+                eprintln!("killed {} times", shown.kills);
             }
         }
     }

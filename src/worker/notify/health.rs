@@ -32,6 +32,14 @@ impl Health {
         self.health.switched_off_at.is_none() && self.health.not_before(now).is_none()
     }
 
+    /// Notes that the store, which knows of all attempts, lets notifications through: where they were held back here, an
+    /// operator has resumed the target meanwhile.
+    pub(super) fn let_through(&mut self, now: Time) {
+        if !self.may_send(now) {
+            self.health = self.health.resumed();
+        }
+    }
+
     /// Notes how an attempt ended, and reports a change.
     pub(super) fn attempted(
         &mut self,

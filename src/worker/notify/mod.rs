@@ -14,6 +14,7 @@ mod recorder;
 mod tests;
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,11 +42,11 @@ use notifications::{Attempt, DeliveryFailure, Format, RetrySchedule};
 use number_order::Time;
 
 /// Time for which a notification may be leased beyond the time-out of its attempt: it may wait for a slot before that,
-/// and for the commit of its result after it.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// and for the commit of its result after it. What a replica held that was killed waits for that long, too.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 /// Maximum time that a claimed notification waits for a slot. Later it is left to the end of its lease.
-const WAIT_MAX: Duration = Duration::from_secs(15);
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Minimum pause after a claim that found less than it asked for.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -83,6 +84,8 @@ struct Shared {
     ahead: Mutex<Ahead>,
     /// Health of the target as this process has seen it.
     health: Mutex<Health>,
+    /// Number of results that are not recorded yet.
+    unrecorded: Arc<AtomicUsize>,
     /// Wakes the claiming task: an attempt has ended, or its result is recorded.
     moved: Arc<Notify>,
     /// Token that is cancelled when nothing more may be sent.
@@ -112,17 +115,20 @@ impl Sender {
         abort: CancellationToken,
     ) -> Result<(), StoreError> {
         let moved = Arc::new(Notify::new());
+        let unrecorded = Arc::new(AtomicUsize::new(0));
         let recorder = Recorder {
             target: self.target.clone(),
             store: self.store.clone(),
             metrics: self.metrics.clone(),
             recorded: moved.clone(),
+            unrecorded: unrecorded.clone(),
         };
         let shared = Arc::new(Shared {
             name: format!("tell {}", self.target),
             slots: Semaphore::new(self.slots),
             ahead: Mutex::new(Ahead::new(self.slots)),
             health: Mutex::new(Health::new(self.target.clone())),
+            unrecorded,
             moved,
             stop,
             sender: self,
@@ -187,6 +193,7 @@ impl Shared {
             return Ok(POLL);
         }
         let now = clock::now();
+        let all_recorded = self.unrecorded.load(Relaxed) == 0;
         let claimed = self.sender.store.claim_notifications(NotificationRequest {
             target: self.sender.target.clone(),
             limit: room,
@@ -200,6 +207,9 @@ impl Shared {
         };
         let count = claimed.claims.len();
         self.ahead().claimed(count);
+        if count > 0 && all_recorded {
+            self.health().let_through(clock::now());
+        }
         for claim in claimed.claims {
             let place = Place(self.clone());
             attempts.spawn(self.clone().attempt(claim, now, place, results.clone()));
@@ -231,6 +241,7 @@ impl Shared {
         drop(slot);
         let now = clock::now();
         let jitter = fastrand::f64();
+        self.unrecorded.fetch_add(1, Relaxed);
         self.health().attempted(&claim, &attempt, now, jitter);
         self.ahead().ended(matches!(attempt, Attempt::Delivered));
         drop(place);

@@ -1,6 +1,7 @@
 //! Records the results of attempts: those that arrive close together share a commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -28,6 +29,8 @@ pub(super) struct Recorder {
     pub metrics: Arc<Metrics>,
     /// Notification that results are recorded, so that the next notifications of their orders may be due.
     pub recorded: Arc<Notify>,
+    /// Number of results that are not recorded yet.
+    pub unrecorded: Arc<AtomicUsize>,
 }
 
 impl Recorder {
@@ -56,7 +59,10 @@ impl Recorder {
             {
                 gathered.push(result);
             }
+            let count = gathered.len();
             self.record(&name, std::mem::take(&mut gathered)).await?;
+            self.unrecorded.fetch_sub(count, Relaxed);
+            self.recorded.notify_one();
         }
     }
 
@@ -67,7 +73,6 @@ impl Recorder {
             let settled = self.store.settle_notifications(results.clone()).await;
             let rejected = matches!(settled, Err(StoreError::Rejected(_)));
             if record_step(&self.metrics, name, settled)?.is_some() {
-                self.recorded.notify_one();
                 return Ok(());
             }
             if rejected {

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tempfile::TempDir;
 use testkit::target::{Reply, Then};
-use testkit::{Target, until};
+use testkit::{Target, until, within};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -202,4 +202,30 @@ async fn a_panic_over_one_notification_stops_no_other() {
     fixture.stop.cancel();
     ended(sender).await;
     assert_eq!(target.told().len(), 11);
+}
+
+/// What is claimed while the sender holds it back is leased for longer than this waits.
+#[tokio::test]
+async fn a_target_that_is_resumed_is_told_at_once() {
+    let fixture = Fixture::new(&["crm"], 12, 1).await;
+    let target = Target::start(|_, nth| match nth {
+        0..8 => Reply::status(503),
+        _ => Reply::status(200),
+    })
+    .await;
+    let sender = fixture.send("crm", Receiver::Http(Fixture::endpoint(&target.url())));
+    until("an open circuit", async || {
+        let targets = fixture.store.targets().await.expect("is read");
+        targets[0].paused_until.map(|_| ())
+    })
+    .await;
+    let told = within(PATIENCE * 3 / 4, async || {
+        let resumed = fixture.store.resume_target("crm".to_owned()).await;
+        assert_eq!(resumed, Ok(true));
+        let targets = fixture.store.targets().await.expect("is read");
+        (targets[0].waiting == 0).then_some(())
+    });
+    assert_eq!(told.await, Some(()), "{} requests", target.told().len());
+    fixture.stop.cancel();
+    ended(sender).await;
 }

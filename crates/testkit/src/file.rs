@@ -58,6 +58,12 @@ impl File {
         row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 
+    /// Returns the texts that a query gives, one a row.
+    pub async fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.db);
+        rows.await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Returns `true` if SQLite finds nothing wrong with the file, and it is a database at all.
     pub async fn is_intact(&mut self) -> bool {
         let good = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";

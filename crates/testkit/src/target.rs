@@ -1,16 +1,24 @@
 //! A target that is told events: a server that notes each request byte by byte, and can misbehave like any network.
 
+pub mod ledger;
+mod moody;
+pub mod trial;
+
 use std::fmt;
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use number_order::Time;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::until;
+pub use moody::moody;
+
+use crate::{now, until};
 
 /// Secret with which targets of tests are signed for.
 pub const TARGET_SECRET: &str = "whsec_dGFyZ2V0LXNlY3JldC1vZi10aGUtdGVzdC1xNzF4";
@@ -22,6 +30,10 @@ pub struct Told {
     pub head: String,
     /// Body of the request.
     pub body: Vec<u8>,
+    /// Time at which the whole request was there.
+    pub at: Time,
+    /// `true` if the target took it: its answer, or what it sent of that, is a 2xx.
+    pub taken: bool,
 }
 
 /// Shows the request as text.
@@ -91,6 +103,11 @@ impl Reply {
         Reply::raw(text, Then::Listen)
     }
 
+    /// Returns `true` if the target that replies so has taken what it was told, whether or not the service hears of it.
+    fn takes(&self) -> bool {
+        self.bytes.starts_with(b"HTTP/1.1 2")
+    }
+
     /// Returns a reply of any bytes.
     pub fn raw(bytes: impl Into<Vec<u8>>, then: Then) -> Reply {
         Reply {
@@ -106,6 +123,7 @@ struct Seen {
     told: Vec<Told>,
     connections: usize,
     repeated: usize,
+    met_down: usize,
 }
 
 /// A target on loopback, for as long as the test's runtime lives.
@@ -113,6 +131,7 @@ pub struct Target {
     /// Address at which the target listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
+    down: Arc<AtomicBool>,
 }
 
 impl Target {
@@ -122,15 +141,31 @@ impl Target {
         let listener = listener.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let (script, noted) = (Arc::new(script), seen.clone());
+        let down = Arc::new(AtomicBool::new(false));
+        let (script, noted, is_down) = (Arc::new(script), seen.clone(), down.clone());
         tokio::spawn(async move {
             while let Ok((peer, _)) = listener.accept().await {
                 lock(&noted).connections += 1;
-                let (script, noted) = (script.clone(), noted.clone());
-                tokio::spawn(async move { serve(peer, &*script, &noted).await });
+                let (script, noted, is_down) = (script.clone(), noted.clone(), is_down.clone());
+                tokio::spawn(async move { serve(peer, &*script, &noted, &is_down).await });
             }
         });
-        Target { address, seen }
+        Target {
+            address,
+            seen,
+            down,
+        }
+    }
+
+    /// Takes the target down, as a restart does, or has it back. While it is down, every request meets a reset and is
+    /// noted nowhere.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Relaxed);
+    }
+
+    /// Returns the number of requests that met a target that was down.
+    pub fn met_down(&self) -> usize {
+        lock(&self.seen).met_down
     }
 
     /// Starts a target that takes all that it is told.
@@ -177,15 +212,22 @@ async fn serve(
     peer: TcpStream,
     script: &(impl Fn(&Told, usize) -> Reply + Sync),
     noted: &Mutex<Seen>,
+    down: &AtomicBool,
 ) -> Option<()> {
     let mut peer = BufReader::new(peer);
     loop {
-        let told = receive(&mut peer).await?;
+        let mut told = receive(&mut peer).await?;
+        if down.load(Relaxed) {
+            lock(noted).met_down += 1;
+            peer.set_zero_linger().ok()?;
+            return None;
+        }
         let reply = {
             let mut seen = lock(noted);
-            let nth = seen.told.len();
-            seen.told.push(told.clone());
-            script(&told, nth)
+            let reply = script(&told, seen.told.len());
+            told.taken = reply.takes();
+            seen.told.push(told);
+            reply
         };
         peer.write_all(&reply.bytes).await.ok()?;
         match reply.then {
@@ -220,9 +262,12 @@ async fn receive(peer: &mut BufReader<TcpStream>) -> Option<Told> {
     let mut told = Told {
         head: String::from_utf8(bytes).ok()?,
         body: Vec::new(),
+        at: now(),
+        taken: false,
     };
     let length = told.header("content-length").parse().unwrap_or(0);
     told.body = vec![0; length];
     peer.read_exact(&mut told.body).await.ok()?;
+    told.at = now();
     Some(told)
 }

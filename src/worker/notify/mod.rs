@@ -41,11 +41,11 @@ use notifications::{Attempt, DeliveryFailure, Format, RetrySchedule};
 use number_order::Time;
 
 /// Time for which a notification may be leased beyond the time-out of its attempt: it may wait for a slot before that,
-/// and for the commit of its result after it.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// and for the commit of its result after it. What a replica held that was killed waits for that long, too.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 /// Maximum time that a claimed notification waits for a slot. Later it is released.
-const WAIT_MAX: Duration = Duration::from_secs(15);
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Minimum pause after a claim that found less than it asked for.
 const PAUSE_MIN: Duration = Duration::from_millis(5);

@@ -219,7 +219,7 @@ async fn serve(
         let mut told = receive(&mut peer).await?;
         if down.load(Relaxed) {
             lock(noted).met_down += 1;
-            peer.set_zero_linger().ok()?;
+            peer.get_ref().set_zero_linger().ok()?;
             return None;
         }
         let reply = {

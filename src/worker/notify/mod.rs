@@ -194,6 +194,11 @@ impl Shared {
         }
         let now = clock::now();
         let all_recorded = self.unrecorded.load(Relaxed) == 0;
+        if !all_recorded && !self.health().may_send(now) {
+            // The store does not know yet that the circuit is open. What it gave would stay leased.
+            metrics.heartbeat(&self.name);
+            return Ok(POLL);
+        }
         let claimed = self.sender.store.claim_notifications(NotificationRequest {
             target: self.sender.target.clone(),
             limit: room,

@@ -92,12 +92,21 @@ impl Fixture {
     }
 
     fn send(&self, target: &str, receiver: Receiver) -> JoinHandle<Result<(), StoreError>> {
+        self.send_by(4, target, receiver)
+    }
+
+    fn send_by(
+        &self,
+        slots: usize,
+        target: &str,
+        receiver: Receiver,
+    ) -> JoinHandle<Result<(), StoreError>> {
         let sender = Sender {
             target: target.to_owned(),
             receiver,
             store: self.store.clone(),
             format: Format::Json,
-            slots: 4,
+            slots,
             rate: None,
             timeout: PATIENCE,
             retries: RetrySchedule::new(vec![Duration::from_millis(10); 20]),
@@ -204,7 +213,8 @@ async fn a_panic_over_one_notification_stops_no_other() {
     assert_eq!(target.told().len(), 11);
 }
 
-/// What is claimed while the sender holds it back is leased for longer than this waits.
+/// What is claimed while the sender holds it back is leased for longer than this waits. One that was claimed ahead when the
+/// circuit opened is.
 #[tokio::test]
 async fn a_target_that_is_resumed_is_told_at_once() {
     let fixture = Fixture::new(&["crm"], 12, 1).await;
@@ -213,7 +223,8 @@ async fn a_target_that_is_resumed_is_told_at_once() {
         _ => Reply::status(200),
     })
     .await;
-    let sender = fixture.send("crm", Receiver::Http(Fixture::endpoint(&target.url())));
+    let endpoint = Fixture::endpoint(&target.url());
+    let sender = fixture.send_by(1, "crm", Receiver::Http(endpoint));
     until("an open circuit", async || {
         let targets = fixture.store.targets().await.expect("is read");
         targets[0].paused_until.map(|_| ())
@@ -223,7 +234,7 @@ async fn a_target_that_is_resumed_is_told_at_once() {
         let resumed = fixture.store.resume_target("crm".to_owned()).await;
         assert_eq!(resumed, Ok(true));
         let targets = fixture.store.targets().await.expect("is read");
-        (targets[0].waiting == 0).then_some(())
+        (targets[0].waiting <= 1).then_some(())
     });
     assert_eq!(told.await, Some(()), "{} requests", target.told().len());
     fixture.stop.cancel();

@@ -198,6 +198,7 @@ pub(in crate::store) fn health_of_row(row: &impl Columns) -> sqlx::Result<Target
 }
 
 /// Reads a leased notification with its event.
+#[cfg(feature = "postgres")]
 pub(in crate::store) fn claim_of_row(
     row: &impl Columns,
     lease: i64,
@@ -213,6 +214,34 @@ pub(in crate::store) fn claim_of_row(
         event_type: row.text("type")?.to_owned(),
         body: row.text("body")?.to_owned(),
     })
+}
+
+/// Columns of a leased notification with its event, as one JSON text has them.
+#[derive(Deserialize)]
+struct ClaimText(i64, i64, i64, u32, i64, String, String, String);
+
+/// Reads leased notifications with their events from a JSON text.
+pub(in crate::store) fn claims_of_json(
+    text: &[u8],
+    lease: i64,
+) -> sqlx::Result<Vec<NotificationClaim>> {
+    let rows: Vec<ClaimText> =
+        serde_json::from_slice(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let claims = rows.into_iter().map(|row| {
+        let ClaimText(id, target, subject, attempts, sequence, event_id, event_type, body) = row;
+        NotificationClaim {
+            id,
+            target,
+            subject,
+            lease,
+            attempts,
+            sequence,
+            event_id,
+            event_type,
+            body,
+        }
+    });
+    Ok(claims.collect())
 }
 
 /// A result as statements read it from JSON.

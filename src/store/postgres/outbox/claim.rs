@@ -122,6 +122,13 @@ async fn claim(
             .execute(&mut *db)
             .await?;
     }
+    if claims.len() == request.limit as usize {
+        // The caller asks again as soon as it has room.
+        return Ok(NotificationsClaimed {
+            claims,
+            next_at: Some(request.now),
+        });
+    }
     let after = read_target(db, SELECT_TARGET, &request.target).await?;
     Ok(NotificationsClaimed {
         claims,

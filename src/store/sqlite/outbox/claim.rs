@@ -2,8 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use crate::store::sql::json;
-use crate::store::sql::outbox::{TargetState, claim_of_row, target_columns};
+use crate::store::sql::outbox::{TargetState, claims_of_json, target_columns};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError};
 use crate::store::{NotificationClaim, NotificationRequest, NotificationsClaimed};
@@ -16,20 +15,28 @@ pub(super) const SELECT_TARGET: &str = concat!(
      FROM targets AS t WHERE t.name = ? AND t.active"
 );
 
-/// Leases the queues of a target that have been due for the longest time.
-pub(super) const LEASE_QUEUES: &str = "
-    UPDATE notification_queues SET due_at = ?4, lease = ?5
-    WHERE target = ?1 AND subject IN (
-        SELECT subject FROM notification_queues WHERE target = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3 + 0)
-    RETURNING subject";
+/// Queues of a target that have been due for the longest time.
+macro_rules! due_queues {
+    () => {
+        "(SELECT id, subject FROM notification_queues WHERE target = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3 + 0)"
+    };
+}
 
-/// Selects the first notification of each of the given queues, with its event.
-pub(super) const SELECT_FIRST: &str = "
-    SELECT n.id, n.target, n.subject, n.attempts, e.sequence, e.id AS event_id, e.type, e.body
-    FROM json_each(?2) AS v
-    CROSS JOIN notifications AS n ON n.id = (SELECT first.id FROM notifications AS first
-        WHERE first.target = ?1 AND first.subject = v.value AND first.phase = 'waiting' ORDER BY first.event LIMIT 1)
-    CROSS JOIN events AS e ON e.sequence = n.event";
+/// Selects, as one JSON text, the first notification of each due queue, with its event.
+pub(super) const SELECT_FIRST: &str = concat!(
+    "SELECT json_group_array(json_array(n.id, n.target, n.subject, n.attempts, e.sequence, e.id, e.type, e.body)) FROM ",
+    due_queues!(),
+    " AS due CROSS JOIN notifications AS n ON n.id = (SELECT first.id FROM notifications AS first \
+        WHERE first.target = ?1 AND first.subject = due.subject AND first.phase = 'waiting' ORDER BY first.event LIMIT 1) \
+     CROSS JOIN events AS e ON e.sequence = n.event"
+);
+
+/// Leases the due queues.
+pub(super) const LEASE_QUEUES: &str = concat!(
+    "UPDATE notification_queues SET due_at = ?4, lease = ?5 WHERE id IN (SELECT id FROM ",
+    due_queues!(),
+    ")"
+);
 
 /// Counts attempts against the target's rate; a probe keeps others off until its lease has run out.
 const UPDATE_TARGET: &str = "UPDATE targets SET next_at = ?2, paused_until_at = ?3 WHERE id = ?1";
@@ -61,6 +68,13 @@ impl WriteCommand for NotificationRequest {
                 .execute(&mut *db)
                 .await?;
         }
+        if claims.len() == self.limit as usize {
+            // The caller asks again as soon as it has room.
+            return Ok(NotificationsClaimed {
+                claims,
+                next_at: Some(self.now),
+            });
+        }
         let next_at = read_target(db, &self.target).await?;
         Ok(NotificationsClaimed {
             claims,
@@ -83,25 +97,22 @@ async fn lease(
 ) -> sqlx::Result<Vec<NotificationClaim>> {
     // The queue and this random number together identify the lease's holder.
     let lease = fastrand::i64(1..);
-    let leased = sqlx::query(LEASE_QUEUES)
+    let first = sqlx::query(SELECT_FIRST)
+        .bind(target.id)
+        .bind(request.now.0)
+        .bind(allowed)
+        .fetch_one(&mut *db)
+        .await?;
+    let claims = claims_of_json(first.try_get_unchecked::<&[u8], _>(0)?, lease)?;
+    sqlx::query(LEASE_QUEUES)
         .bind(target.id)
         .bind(request.now.0)
         .bind(allowed)
         .bind(request.now.plus(request.lease).0)
         .bind(lease)
-        .fetch_all(&mut *db)
+        .execute(db)
         .await?;
-    let subjects = leased.iter().map(|row| row.try_get::<i64, _>("subject"));
-    let subjects: Vec<i64> = subjects.collect::<sqlx::Result<_>>()?;
-    if subjects.is_empty() {
-        return Ok(Vec::new());
-    }
-    let first = sqlx::query(SELECT_FIRST)
-        .bind(target.id)
-        .bind(json(&subjects))
-        .fetch_all(db)
-        .await?;
-    first.iter().map(|row| claim_of_row(row, lease)).collect()
+    Ok(claims)
 }
 
 impl Store {

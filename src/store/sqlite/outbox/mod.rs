@@ -53,13 +53,14 @@ const INSERT_QUEUES: &str = "
 
 /// Statements of the outbox, for the test of their plans.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 11] = [
+pub(super) const STATEMENTS: [&str; 12] = [
     SELECT_KNOWN,
     INSERT_NOTIFICATIONS,
     INSERT_QUEUES,
     claim::SELECT_TARGET,
     claim::LEASE_QUEUES,
     claim::SELECT_FIRST,
+    settle::SELECT_HELD,
     settle::UPDATE_NOTIFICATIONS,
     settle::RELEASE_QUEUES,
     settle::REMOVE_QUEUES,

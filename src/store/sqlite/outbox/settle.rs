@@ -1,5 +1,6 @@
 //! Results of sending notifications: what they change of the notification, its queue and its target.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{Row, SqliteConnection};
@@ -12,19 +13,23 @@ use crate::store::sql::outbox::{
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError};
 
-/// Writes the results of the lease holders to their notifications, and returns those.
+/// Selects, as one JSON text, those notifications of results whose lease still holds.
+pub(super) const SELECT_HELD: &str = "
+    SELECT json_group_array(n.id)
+    FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease FROM json_each(?)) AS v
+    CROSS JOIN notifications AS n ON n.id = v.id AND n.phase = 'waiting'
+    CROSS JOIN notification_queues AS q ON q.target = n.target AND q.subject = n.subject AND q.lease = v.lease";
+
+/// Writes the given results to their notifications.
 pub(super) const UPDATE_NOTIFICATIONS: &str = "
     UPDATE notifications SET phase = v.phase, attempts = min(attempts + v.made, 4294967295),
         attempted_at = iif(v.made, v.attempted_at, notifications.attempted_at),
         failure = iif(v.made, v.failure, notifications.failure),
         failure_fields = iif(v.made, v.failure_fields, notifications.failure_fields)
-    FROM (SELECT value ->> 'id' AS id, value ->> 'lease' AS lease, value ->> 'phase' AS phase, value ->> 'made' AS made,
+    FROM (SELECT value ->> 'id' AS id, value ->> 'phase' AS phase, value ->> 'made' AS made,
             value ->> 'attempted_at' AS attempted_at, value ->> 'failure' AS failure,
             value ->> 'failure_fields' AS failure_fields FROM json_each(?)) AS v
-    WHERE notifications.id = v.id AND notifications.phase = 'waiting'
-        AND EXISTS (SELECT 1 FROM notification_queues AS q
-            WHERE q.target = notifications.target AND q.subject = notifications.subject AND q.lease = v.lease)
-    RETURNING notifications.id";
+    WHERE notifications.id = v.id";
 
 /// Releases the queues: they are due when their first notification is.
 pub(super) const RELEASE_QUEUES: &str = "
@@ -62,15 +67,15 @@ impl WriteCommand for Settle {
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
         let db = &mut context.db;
         let texts: Vec<ResultText> = self.0.iter().map(ResultText::new).collect();
-        let held = sqlx::query(UPDATE_NOTIFICATIONS)
+        let held = sqlx::query(SELECT_HELD)
             .bind(json(&texts))
-            .fetch_all(&mut *db)
+            .fetch_one(&mut *db)
             .await?;
-        let held = held.iter().map(|row| row.try_get::<i64, _>("id"));
-        let held: Vec<i64> = held.collect::<sqlx::Result<_>>()?;
+        let held: HashSet<i64> = serde_json::from_slice(held.try_get_unchecked(0)?)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?;
         let texts = texts.into_iter().filter(|text| held.contains(&text.id));
         let texts = json(&texts.collect::<Vec<_>>());
-        for sql in [RELEASE_QUEUES, REMOVE_QUEUES] {
+        for sql in [UPDATE_NOTIFICATIONS, RELEASE_QUEUES, REMOVE_QUEUES] {
             sqlx::query(sql).bind(&texts).execute(&mut *db).await?;
         }
         let results = self.0.iter().filter(|one| one.is_attempt());

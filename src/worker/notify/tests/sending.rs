@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tempfile::TempDir;
 use testkit::target::{Reply, Then};
-use testkit::{Target, until};
+use testkit::{Target, until, within};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -92,12 +92,21 @@ impl Fixture {
     }
 
     fn send(&self, target: &str, receiver: Receiver) -> JoinHandle<Result<(), StoreError>> {
+        self.send_by(4, target, receiver)
+    }
+
+    fn send_by(
+        &self,
+        slots: usize,
+        target: &str,
+        receiver: Receiver,
+    ) -> JoinHandle<Result<(), StoreError>> {
         let sender = Sender {
             target: target.to_owned(),
             receiver,
             store: self.store.clone(),
             format: Format::Json,
-            slots: 4,
+            slots,
             rate: None,
             timeout: PATIENCE,
             retries: RetrySchedule::new(vec![Duration::from_millis(10); 20]),
@@ -200,4 +209,34 @@ async fn a_panic_over_one_notification_stops_no_other() {
     fixture.stop.cancel();
     ended(sender).await;
     assert_eq!(target.told().len(), 11);
+}
+
+/// What was held back while the circuit was open is sent at once, though its next attempt lies later than this waits.
+#[tokio::test]
+async fn a_target_that_is_resumed_is_told_at_once() {
+    let fixture = Fixture::new(&["crm"], 12, 1).await;
+    let target = Target::start(|_, nth| match nth {
+        0..8 => Reply::status(503),
+        _ => Reply::status(200),
+    })
+    .await;
+    let endpoint = Fixture::endpoint(&target.url());
+    let sender = fixture.send_by(1, "crm", Receiver::Http(endpoint));
+    until("an open circuit", async || {
+        let targets = fixture.store.targets().await.expect("is read");
+        targets[0].paused_until.map(|_| ())
+    })
+    .await;
+    let told = within(PATIENCE * 3 / 4, async || {
+        let resumed = fixture
+            .store
+            .resume_target("crm".to_owned(), clock::now())
+            .await;
+        assert_eq!(resumed, Ok(true));
+        let targets = fixture.store.targets().await.expect("is read");
+        (targets[0].waiting == 0).then_some(())
+    });
+    assert_eq!(told.await, Some(()), "{} requests", target.told().len());
+    fixture.stop.cancel();
+    ended(sender).await;
 }

@@ -192,7 +192,7 @@ impl Trial {
 
     /// Draws the name and the history of an order, which is blocked and reviewed in turn until it is completed.
     fn history(&self, n: usize, random: &mut Rng) -> (String, Vec<(u64, State)>) {
-        let span = self.span.as_millis() as u64;
+        let span = (self.span.as_secs_f64() * 1000.0) as u64;
         let mut times: Vec<u64> = (1..self.states).map(|_| random.u64(..span)).collect();
         times.sort_unstable();
         let mut history = vec![(0, State::Created)];

@@ -306,9 +306,12 @@ impl Shown {
         database.execute(&self.settings, &statements).await;
         self.told.retain(|told| told.id() != event);
         let service = Service::start(&self.settings).await;
-        self.feed = feed(&service).await;
-        self.changes = database.changes(&self.settings).await;
+        let mut left = feed(&service).await;
         service.stop_well().await;
+        // Numbers may have become ready meanwhile.
+        let known: HashSet<String> = self.feed.drain(..).map(|event| event.id).collect();
+        left.retain(|event| known.contains(&event.id));
+        self.feed = left;
         (lost, self.findings())
     }
 }

@@ -58,29 +58,7 @@ pub async fn measure(quick: bool, results: &mut Results) -> Outcome<()> {
         alone.push(without);
         eprintln!("round {round} of {rounds} is done");
     }
-    println!(
-        "\n{:<44} {:>10} {:>8} {:>8}",
-        "", "200s/s", "p50, ms", "told/s"
-    );
-    for (what, runs) in [
-        ("callbacks, without a target", &alone),
-        ("callbacks, each change told", &beside),
-        ("callbacks at half speed, 100,000 wait", &half),
-    ] {
-        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
-        let (per_second, p50_ms, told) = (of(|r| r.per_second), of(|r| r.p50_ms), of(|r| r.told));
-        println!("{what:<44} {per_second:>10.0} {p50_ms:>8.2} {told:>8.0}");
-        results.lines.push(line(
-            "ledger",
-            [
-                ("part", json!("rate")),
-                ("what", json!(what)),
-                ("acknowledged_per_second", json!(per_second.round())),
-                ("p50_ms", json!(rounded(p50_ms))),
-                ("told_per_second", json!(told.round())),
-            ],
-        ));
-    }
+    print_table([&alone, &beside, &half], results);
     let pairs = || alone.iter().zip(&beside);
     let rate = median(pairs().map(|(alone, beside)| alone.per_second / beside.per_second));
     let p50 = median(pairs().map(|(alone, beside)| beside.p50_ms / alone.p50_ms));
@@ -107,6 +85,33 @@ pub async fn measure(quick: bool, results: &mut Results) -> Outcome<()> {
         ],
     ));
     Ok(())
+}
+
+/// Prints the medians of the runs without a target, with one, and at half speed.
+fn print_table([alone, beside, half]: [&[Run]; 3], results: &mut Results) {
+    println!(
+        "\n{:<44} {:>10} {:>8} {:>8}",
+        "", "200s/s", "p50, ms", "told/s"
+    );
+    for (what, runs) in [
+        ("callbacks, without a target", alone),
+        ("callbacks, each change told", beside),
+        ("callbacks at half speed, 100,000 wait", half),
+    ] {
+        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+        let (per_second, p50_ms, told) = (of(|r| r.per_second), of(|r| r.p50_ms), of(|r| r.told));
+        println!("{what:<44} {per_second:>10.0} {p50_ms:>8.2} {told:>8.0}");
+        results.lines.push(line(
+            "ledger",
+            [
+                ("part", json!("rate")),
+                ("what", json!(what)),
+                ("acknowledged_per_second", json!(per_second.round())),
+                ("p50_ms", json!(rounded(p50_ms))),
+                ("told_per_second", json!(told.round())),
+            ],
+        ));
+    }
 }
 
 /// Calls a service as fast as it answers, with a target that is told of each change or without any.

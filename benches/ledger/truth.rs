@@ -27,19 +27,7 @@ const CHANGES_OF_A_STATE: f64 = 1.6;
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 pub async fn prove(arguments: &Arguments, results: &mut Results) -> Outcome<bool> {
     let began = Instant::now();
-    let tenth = if arguments.quick { 10 } else { 1 };
-    let orders = arguments.orders.unwrap_or(1000 / tenth).max(1);
-    let transitions = arguments.transitions.unwrap_or(10_000 / tenth);
-    let states = transitions as f64 / orders as f64 / CHANGES_OF_A_STATE;
-    let trial = Trial {
-        seed: arguments.seed,
-        orders,
-        states: (states.ceil() as usize).max(2),
-        span: Duration::from_secs((transitions / RATE) as u64),
-        kill_after: 1000..=4000,
-        kills_min: 3,
-        up_and_down: [3000..=9000, 200..=1500],
-    };
+    let (transitions, trial) = trial(arguments);
     let database = database(arguments.postgres)?;
     let folder = folder_on_disk();
     let shown = trial
@@ -52,14 +40,7 @@ pub async fn prove(arguments: &Arguments, results: &mut Results) -> Outcome<bool
     let failed = shown.told.iter().filter(|told| !told.taken).count();
     let figures = [
         ("part", json!("truth")),
-        (
-            "database",
-            json!(if arguments.postgres {
-                "PostgreSQL"
-            } else {
-                "SQLite"
-            }),
-        ),
+        ("postgres", json!(arguments.postgres)),
         ("seed", json!(trial.seed)),
         ("orders", json!(trial.orders)),
         ("changes", json!(shown.changes.len())),
@@ -99,6 +80,24 @@ pub async fn prove(arguments: &Arguments, results: &mut Results) -> Outcome<bool
         .required
         .add(format!("at least {transitions} changes"), enough);
     Ok(found.are_none() && controlled)
+}
+
+/// Returns the number of changes that are asked for, and a trial with about as many.
+fn trial(arguments: &Arguments) -> (usize, Trial) {
+    let tenth = if arguments.quick { 10 } else { 1 };
+    let orders = arguments.orders.unwrap_or(1000 / tenth).max(1);
+    let transitions = arguments.transitions.unwrap_or(10_000 / tenth);
+    let states = transitions as f64 / orders as f64 / CHANGES_OF_A_STATE;
+    let trial = Trial {
+        seed: arguments.seed,
+        orders,
+        states: (states.ceil() as usize).max(2),
+        span: Duration::from_secs((transitions / RATE) as u64),
+        kill_after: 1000..=4000,
+        kills_min: 3,
+        up_and_down: [3000..=9000, 200..=1500],
+    };
+    (transitions, trial)
 }
 
 fn database(on_server: bool) -> Outcome<Database> {

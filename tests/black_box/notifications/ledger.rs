@@ -14,7 +14,7 @@ async fn tried(database: Database) {
         seed,
         orders: 30,
         states: 11,
-        span: Duration::from_secs(4),
+        span: Duration::from_secs(5),
         kill_after: 100..=700,
         kills_min: 4,
         up_and_down: [300..=900, 50..=200],
@@ -33,7 +33,7 @@ async fn tried(database: Database) {
         shown.kills,
     );
     assert_eq!(shown.findings(), Findings::default(), "seed {seed}");
-    // On a busy machine callbacks come together, and fewer states are seen.
+    // On a busy machine callbacks arrive together, and states that are over by then are no changes.
     assert!(shown.changes.len() >= 60, "{}", shown.changes.len());
     assert!(failed > 0 && shown.met_down > 0, "the target was well");
 

@@ -192,7 +192,7 @@ impl Trial {
 
     /// Draws the name and the history of an order, which is blocked and reviewed in turn until it is completed.
     fn history(&self, n: usize, random: &mut Rng) -> (String, Vec<(u64, State)>) {
-        let span = (self.span.as_micros() / 1000) as u64;
+        let span = (self.span.as_secs_f64() * 1000.0) as u64;
         let mut times: Vec<u64> = (1..self.states).map(|_| random.u64(..span)).collect();
         times.sort_unstable();
         let mut history = vec![(0, State::Created)];
@@ -306,9 +306,12 @@ impl Shown {
         database.execute(&self.settings, &statements).await;
         self.told.retain(|told| told.id() != event);
         let service = Service::start(&self.settings).await;
-        self.feed = feed(&service).await;
-        self.changes = database.changes(&self.settings).await;
+        let mut left = feed(&service).await;
         service.stop_well().await;
+        // Numbers may have become ready meanwhile.
+        let known: HashSet<String> = self.feed.drain(..).map(|event| event.id).collect();
+        left.retain(|event| known.contains(&event.id));
+        self.feed = left;
         (lost, self.findings())
     }
 }

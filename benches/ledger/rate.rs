@@ -41,7 +41,6 @@ struct Run {
     told: f64,
 }
 
-#[expect(clippy::too_many_lines, reason = "one course of measurements")]
 pub async fn measure(quick: bool, results: &mut Results) -> Outcome<()> {
     let (rounds, secs) = if quick { (3, 2) } else { (7, 4) };
     let spans = Spans {

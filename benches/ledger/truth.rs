@@ -24,7 +24,6 @@ const RATE: usize = 100;
 const CHANGES_OF_A_STATE: f64 = 1.6;
 
 /// Runs the trial. Returns `true` if the ledger shows each change as it must.
-#[expect(clippy::too_many_lines, reason = "one course of events")]
 pub async fn prove(arguments: &Arguments, results: &mut Results) -> Outcome<bool> {
     let began = Instant::now();
     let (transitions, trial) = trial(arguments);

@@ -2,6 +2,7 @@
 //! spawns a part that runs until the service stops.
 
 mod error;
+mod part;
 mod parts;
 mod run;
 mod settings;

@@ -1,14 +1,12 @@
 //! List of the parts that run until the service stops, one entry each.
 
 use std::net::TcpListener;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
-use super::error::RunError;
+use super::part::{Part, Run, Shared, run};
 use super::settings::{
     Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
     sources, timeouts,
@@ -18,38 +16,12 @@ use crate::config::Config;
 use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
-use crate::metrics::Metrics;
-use crate::store::{Rate, Store};
+use crate::store::Rate;
 use crate::worker::{
     self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
-
-/// Part of the service that runs until the service stops.
-pub(super) struct Part {
-    /// Name of the part in the log and in errors.
-    pub name: &'static str,
-    /// Name of the part's own thread; `None`: the part runs on the shared runtime. On the shared runtime a part queues
-    /// with the requests wherever it waits, and the more requests there are, the less it gets done.
-    pub thread: Option<&'static str>,
-    /// Future of the running part, including its orderly stop. If it ends before, the service stops.
-    pub run: Run,
-}
-
-impl Part {
-    /// Returns a part without a thread of its own.
-    pub(super) fn on_shared_runtime(name: &'static str, run: Run) -> Part {
-        Part {
-            name,
-            thread: None,
-            run,
-        }
-    }
-}
-
-/// Future of a running part.
-pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Everything that the parts need and that the start has opened, bound or built.
 pub(super) struct PartsInput {
@@ -62,16 +34,6 @@ pub(super) struct PartsInput {
     pub operators_listener: TcpListener,
     pub limits: ListenerLimits,
     pub shared: Shared,
-}
-
-/// Handles that parts share.
-pub(super) struct Shared {
-    pub store: Store,
-    pub metrics: Arc<Metrics>,
-    /// Token that is cancelled when the service stops.
-    pub stop: CancellationToken,
-    /// Token that is cancelled when fetches in flight are to be abandoned.
-    pub abort: CancellationToken,
 }
 
 /// Returns the parts of the service. None of them runs before it is spawned.
@@ -132,14 +94,6 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     }
     parts.extend(senders(config, ready.receivers, shared));
     parts
-}
-
-/// Returns the future of a part of the service, with its error as a reason why the service stops.
-pub(super) fn run<E>(part: impl Future<Output = Result<(), E>> + Send + 'static) -> Run
-where
-    E: Into<RunError>,
-{
-    Box::pin(async { part.await.map_err(E::into) })
 }
 
 impl Shared {

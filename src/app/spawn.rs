@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::error::{RunError, StartError};
-use super::parts::{Part, Run};
+use super::part::{Part, Run};
 
 /// Running parts: the name of each, and its outcome when it ends.
 pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;

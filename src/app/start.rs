@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::StartError;
-use super::parts::{self, PartsInput, Shared};
+use super::part::{self, Shared};
+use super::parts::{self, PartsInput};
 use super::settings::{clients, listener_limits, store_settings};
 use super::spawn::spawn;
 use super::targets::receivers;
@@ -63,7 +64,7 @@ impl App {
             tracing::warn!("{shortage}");
         }
         let ready = PartsInput {
-            writer: parts::run(writer),
+            writer: part::run(writer),
             clients,
             projects,
             receivers,

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::error::StartError;
-use super::parts::{Part, Run, Shared, run};
+use super::part::{Part, Run, Shared, run};
 use crate::config::{Config, Destination, Target};
 use crate::store::{Rate, TargetSettings};
 use crate::worker::{Command, Endpoint, Receiver, Sender};

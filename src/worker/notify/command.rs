@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr};
 use tokio::time::timeout;
 
-use super::receiver::cause;
+use super::cause::cause;
 use crate::redact::{Throttle, output_text};
 use crate::worker::frame::LOG_INTERVAL;
 use notifications::{Attempt, Awaited, DeliveryFailure};

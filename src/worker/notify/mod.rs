@@ -5,6 +5,7 @@
 //! fails nothing is claimed ahead.
 
 mod ahead;
+mod cause;
 mod command;
 mod health;
 mod http;

@@ -1,7 +1,5 @@
 //! Receiver of what a target is told.
 
-use std::fmt::Display;
-
 use super::command::Command;
 use super::http::Endpoint;
 use crate::store::NotificationClaim;
@@ -38,15 +36,4 @@ impl Receiver {
             }
         }
     }
-}
-
-/// Maximum number of characters of a cause that is kept.
-const CAUSE_MAX_CHARS: usize = 200;
-
-/// Returns a cause as the system or a library names it, cut, and without control characters: names in a certificate are
-/// text from outside.
-pub(super) fn cause(error: &(impl Display + ?Sized)) -> String {
-    let text = error.to_string();
-    let shown = text.chars().filter(|char| !char.is_control());
-    shown.take(CAUSE_MAX_CHARS).collect()
 }

@@ -9,7 +9,7 @@ use number_order::Time;
 pub(in crate::http::operators) struct TargetView {
     /// Time at which the figures are read.
     pub now: Time,
-    /// The target.
+    /// Target with what waits for it.
     pub row: TargetRow,
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::resolver::NoAddress;
-use crate::worker::notify::receiver::cause;
+use crate::worker::notify::cause::cause;
 use notifications::{Awaited, DeliveryFailure};
 
 /// Returns why a request has failed.

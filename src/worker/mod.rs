@@ -7,6 +7,7 @@
 mod alerts;
 mod fetch;
 mod frame;
+mod gather;
 mod inbox;
 mod notify;
 mod numbers;

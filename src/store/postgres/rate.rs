@@ -75,20 +75,9 @@ impl Turn {
         }
     }
 
-    /// Returns the number of fetches that the rate allows now, `wanted` at most, and the time from which they are
-    /// counted. After a pause that time lies in the past, by as much as the rate's burst.
+    /// Returns the number of fetches that the rate allows now, `wanted` at most, and the time from which they are counted.
     pub(super) fn allowed(&self, rate: Rate, wanted: u32) -> (u32, Time) {
-        let burst = rate.interval * rate.burst;
-        let earliest = self.now.minus(burst);
-        // A time that lies further ahead was stored before the database's clock was set back.
-        let from = if self.next_fetch_at > self.now.plus(burst) {
-            earliest
-        } else {
-            self.next_fetch_at.max(earliest)
-        };
-        let passed = self.now.since(from).as_micros() / rate.interval.as_micros().max(1);
-        let allowed = u32::try_from(passed).unwrap_or(u32::MAX);
-        (allowed.min(wanted), from)
+        rate.allowed(self.next_fetch_at, wanted, self.now)
     }
 }
 

@@ -225,8 +225,10 @@ pub(in crate::store) fn claims_of_json(
     text: &[u8],
     lease: i64,
 ) -> sqlx::Result<Vec<NotificationClaim>> {
+    // What another program has spoilt holds up nothing else.
+    let text = String::from_utf8_lossy(text);
     let rows: Vec<ClaimText> =
-        serde_json::from_slice(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let claims = rows.into_iter().map(|row| {
         let ClaimText(id, target, subject, attempts, sequence, event_id, event_type, body) = row;
         NotificationClaim {

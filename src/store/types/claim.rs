@@ -60,9 +60,10 @@ impl Rate {
     /// `next_at` is the time from which the next one counts: after a pause it lies in the past, and the requests missed
     /// since then, as many as the burst, may be caught up on.
     pub(in crate::store) fn allowed(&self, next_at: Time, wanted: u32, now: Time) -> (u32, Time) {
-        let earliest = now.minus(self.interval * self.burst);
-        // A time in the future was computed before the clock was set back.
-        let from = if next_at > now {
+        let burst = self.interval * self.burst;
+        let earliest = now.minus(burst);
+        // The clocks of processes differ a little. A time that lies further ahead was computed before the clock was set back.
+        let from = if next_at > now.plus(burst) {
             earliest
         } else {
             next_at.max(earliest)

@@ -1,25 +1,18 @@
 //! Records the results of fetches: those that arrive close together share a commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::{millis, redacted};
 use crate::store::{FetchResult, Recorded, Store, StoreError};
-use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
+use crate::worker::frame::{STORE_PAUSE, record_step};
+use crate::worker::gather::gather;
 use crate::worker::logged_id;
 use number_order::{Answer, Failure, Id};
-
-/// Time for which results gather before they are recorded. This holds up no fetch, since the slots of the results are
-/// free already. The fewer commits there are, the less callbacks have to wait for them.
-const GATHER_TIME: Duration = Duration::from_millis(3);
-
-/// Maximum number of results of fetches that are recorded at once.
-const BATCH_MAX: usize = 256;
 
 /// Recorder of the results of one project's fetches.
 pub(in crate::worker) struct Recorder {
@@ -39,22 +32,13 @@ impl Recorder {
     /// Returns an error if the store can no longer be used.
     pub async fn run(self, mut results: UnboundedReceiver<FetchResult>) -> Result<(), StoreError> {
         let name = format!("record {}", self.project);
-        let mut gathered = Vec::new();
         loop {
             self.metrics.heartbeat(&name);
-            let received = results.recv_many(&mut gathered, BATCH_MAX);
-            match timeout(POLL, received).await {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(_) => continue,
+            match gather(&mut results).await {
+                None => return Ok(()),
+                Some(gathered) if gathered.is_empty() => {}
+                Some(gathered) => self.record(&name, gathered).await?,
             }
-            sleep(GATHER_TIME).await;
-            while gathered.len() < BATCH_MAX
-                && let Ok(fetch) = results.try_recv()
-            {
-                gathered.push(fetch);
-            }
-            self.record(&name, std::mem::take(&mut gathered)).await?;
         }
     }
 

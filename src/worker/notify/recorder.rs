@@ -1,22 +1,15 @@
 //! Records the results of attempts: those that arrive close together share a commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::metrics::Metrics;
 use crate::store::{NotificationResult, Store, StoreError};
-use crate::worker::frame::{POLL, STORE_PAUSE, record_step};
-
-/// Time for which results gather before they are recorded. Their slots are free already; the next notification of their
-/// order waits.
-const GATHER_TIME: Duration = Duration::from_millis(3);
-
-/// Maximum number of results that are recorded at once.
-const BATCH_MAX: usize = 256;
+use crate::worker::frame::{STORE_PAUSE, record_step};
+use crate::worker::gather::gather;
 
 /// Recorder of the results of one target's attempts.
 pub(super) struct Recorder {
@@ -41,22 +34,13 @@ impl Recorder {
         mut results: UnboundedReceiver<NotificationResult>,
     ) -> Result<(), StoreError> {
         let name = format!("settle {}", self.target);
-        let mut gathered = Vec::new();
         loop {
             self.metrics.heartbeat(&name);
-            let received = results.recv_many(&mut gathered, BATCH_MAX);
-            match timeout(POLL, received).await {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(_) => continue,
+            match gather(&mut results).await {
+                None => return Ok(()),
+                Some(gathered) if gathered.is_empty() => {}
+                Some(gathered) => self.record(&name, gathered).await?,
             }
-            sleep(GATHER_TIME).await;
-            while gathered.len() < BATCH_MAX
-                && let Ok(result) = results.try_recv()
-            {
-                gathered.push(result);
-            }
-            self.record(&name, std::mem::take(&mut gathered)).await?;
         }
     }
 

@@ -1,0 +1,32 @@
+//! Gathering of results that arrive close together: they share a commit.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
+
+use super::frame::POLL;
+
+/// Time for which results gather before they are recorded. This holds up nothing, since the slots of the results are free
+/// already. The fewer commits there are, the less callbacks have to wait for them.
+const GATHER_TIME: Duration = Duration::from_millis(3);
+
+/// Maximum number of results that are recorded at once.
+const BATCH_MAX: usize = 256;
+
+/// Returns the results that arrive close together, and none if a while passes without any; `None`: no sender is left.
+pub(super) async fn gather<T>(results: &mut UnboundedReceiver<T>) -> Option<Vec<T>> {
+    let mut gathered = Vec::new();
+    match timeout(POLL, results.recv_many(&mut gathered, BATCH_MAX)).await {
+        Ok(0) => return None,
+        Ok(_) => {}
+        Err(_) => return Some(gathered),
+    }
+    sleep(GATHER_TIME).await;
+    while gathered.len() < BATCH_MAX
+        && let Ok(result) = results.try_recv()
+    {
+        gathered.push(result);
+    }
+    Some(gathered)
+}

@@ -198,22 +198,24 @@ pub(super) fn record_number(
 fn number_event(stored: &StoredNumber, change: &NumberChange, now: Time) -> Option<NewEvent> {
     let phone_number = stored.phone_number.clone();
     let (before, after) = (&change.before, &change.after);
-    let subject = match &after.readiness {
-        Some(Readiness::Ready) if before.ready_at.is_none() => {
-            EventSubject::NumberReady { phone_number }
-        }
-        Some(failed @ Readiness::Failed { .. }) if before.readiness != after.readiness => {
-            EventSubject::NumberFailed {
+    let readiness = after.readiness.clone()?;
+    let subject = match readiness {
+        Readiness::Ready => before
+            .ready_at
+            .is_none()
+            .then_some(EventSubject::NumberReady { phone_number }),
+        Readiness::Failed { .. } => {
+            (before.readiness != after.readiness).then_some(EventSubject::NumberFailed {
                 phone_number,
-                readiness: failed.clone(),
-            }
+                readiness,
+            })
         }
-        _ => return None,
+        Readiness::NotActive | Readiness::NotLinked { .. } | Readiness::OnTheWay { .. } => None,
     };
     Some(NewEvent {
         recorded_at: now,
         order_id: Some(stored.order_id),
-        subject,
+        subject: subject?,
     })
 }
 

@@ -135,9 +135,10 @@ pub(crate) fn expiring_event() -> Event<'static> {
 
 /// A number is ready, or failed.
 pub(crate) fn number_event(event_type: EventType) -> Event<'static> {
-    let readiness = match event_type {
-        EventType::NumberReady => &READY,
-        _ => &*FAILED,
+    let readiness = if event_type == EventType::NumberReady {
+        &READY
+    } else {
+        &*FAILED
     };
     let subject = Subject::Number {
         phone_number: "+61491570156",

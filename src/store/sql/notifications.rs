@@ -10,6 +10,9 @@ use super::{codes, time};
 use crate::store::{Listing, NotificationFilter, NotificationRow, TargetRow};
 use number_order::Time;
 
+/// Maximum number of rows that one transaction makes due, so that no callback waits long for it.
+pub(in crate::store) const REDRIVEN_MAX: u32 = 500;
+
 /// Notifications with their events, targets and orders.
 macro_rules! select_notifications {
     () => {
@@ -38,11 +41,57 @@ where
     query
 }
 
-/// Restricts a query on `notifications AS n`, `targets AS t` and `events AS e` to what the filter asks for.
-pub(in crate::store) fn push_conditions<DB>(
-    query: &mut QueryBuilder<DB>,
+/// Notifications that can be sent again: those that do not wait.
+macro_rules! not_waiting {
+    () => {
+        "FROM notifications AS n JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event \
+         WHERE n.phase <> 'waiting'"
+    };
+}
+
+/// Builds the query that counts the notifications which [`redrive`] would make wait again.
+pub(in crate::store) fn count_redriven<DB>(filter: &NotificationFilter) -> QueryBuilder<DB>
+where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    &'static str: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(concat!("SELECT count(*) ", not_waiting!()));
+    push_conditions(&mut query, filter);
+    query
+}
+
+/// Builds the statement that makes some notifications wait again, with all their attempts, and returns their rows. They come
+/// after the given row: one that was sent again, and has been delivered since, is not sent a second time. `lock` ends the
+/// subquery that selects them.
+pub(in crate::store) fn redrive<DB>(
     filter: &NotificationFilter,
-) where
+    after: i64,
+    lock: &'static str,
+) -> QueryBuilder<DB>
+where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    &'static str: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(concat!(
+        "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
+         failure_fields = NULL WHERE id IN (SELECT n.id ",
+        not_waiting!()
+    ));
+    push_conditions(&mut query, filter);
+    query.push(" AND n.id > ").push_bind(after);
+    query.push(" ORDER BY n.id LIMIT ");
+    query.push_bind(i64::from(REDRIVEN_MAX));
+    query.push(lock).push(") RETURNING id");
+    query
+}
+
+/// Restricts a query on `notifications AS n`, `targets AS t` and `events AS e` to what the filter asks for.
+fn push_conditions<DB>(query: &mut QueryBuilder<DB>, filter: &NotificationFilter)
+where
     DB: Database,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
     String: for<'q> Encode<'q, DB> + Type<DB>,

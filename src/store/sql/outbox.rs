@@ -1,5 +1,7 @@
 //! The outbox: what the database has of the orders of new events, and the rows of their notifications as JSON.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::codes::Code;
@@ -297,23 +299,42 @@ impl ResultText {
     }
 }
 
+/// Returns the results of attempts by their targets, of those notifications whose lease still held.
+pub(in crate::store) fn attempts_by_target<'a>(
+    results: &'a [NotificationResult],
+    held: &HashSet<i64>,
+) -> BTreeMap<i64, Vec<&'a NotificationResult>> {
+    let mut by_target: BTreeMap<i64, Vec<&NotificationResult>> = BTreeMap::new();
+    for result in results {
+        if result.is_attempt() && held.contains(&result.claim.id) {
+            by_target
+                .entry(result.claim.target)
+                .or_default()
+                .push(result);
+        }
+    }
+    by_target
+}
+
 /// Returns the health of a target after the given results of attempts, and why the last one failed.
 pub(in crate::store) fn health_after<'a>(
     health: TargetHealth,
-    results: impl Iterator<Item = &'a NotificationResult>,
+    results: &[&'a NotificationResult],
 ) -> (TargetHealth, Option<&'a DeliveryFailure>) {
-    results.fold((health, None), |(health, failure), result| {
-        let now = result.now;
-        match &result.outcome {
-            NotificationOutcome::Unsent => (health, failure),
-            NotificationOutcome::Delivered => (health.delivered(now), None),
-            NotificationOutcome::Failed { failure, .. } if failure.is_targets_own() => {
-                (health.failed(now, result.jitter), Some(failure))
+    results
+        .iter()
+        .fold((health, None), |(health, failure), result| {
+            let now = result.now;
+            match &result.outcome {
+                NotificationOutcome::Unsent => (health, failure),
+                NotificationOutcome::Delivered => (health.delivered(now), None),
+                NotificationOutcome::Failed { failure, .. } if failure.is_targets_own() => {
+                    (health.failed(now, result.jitter), Some(failure))
+                }
+                NotificationOutcome::Failed { failure, .. } => (health.answered(), Some(failure)),
+                NotificationOutcome::Gone { failure } => (health.switched_off(now), Some(failure)),
             }
-            NotificationOutcome::Failed { failure, .. } => (health.answered(), Some(failure)),
-            NotificationOutcome::Gone { failure } => (health.switched_off(now), Some(failure)),
-        }
-    })
+        })
 }
 
 /// Health of a target as it is stored.

@@ -1,19 +1,16 @@
 //! What operators do about notifications: send them again, resume a target, try it.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, Row};
 
 use super::{insert, take_numbers};
 use crate::store::outbox::compose_test;
 use crate::store::postgres::Store;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
-use crate::store::sql::notifications::push_conditions;
+use crate::store::sql::notifications::{self, REDRIVEN_MAX, count_redriven};
 use crate::store::sql::outbox::draw_event_id;
 use crate::store::{NotificationFilter, StoreError, TestEvent};
 use number_order::Time;
-
-/// Maximum number of notifications that one transaction sends again.
-const REDRIVEN_MAX: u32 = 500;
 
 /// Makes queues due for notifications that wait again. In a queue that there is, another one may wait before them.
 const QUEUES: &str = "
@@ -24,14 +21,14 @@ const QUEUES: &str = "
 
 const RESUME: &str = "
     UPDATE targets SET switched_off_at = NULL, failures = 0, failing_since_at = NULL, paused_until_at = NULL
-    WHERE name = $1 AND $2::bigint IS NOT NULL";
+    WHERE name = $1";
 
 /// Makes due what waits for a target, some queues at a time. One that is being sent is left as it is.
 const MAKE_DUE: &str = "
     UPDATE notification_queues SET due_at = $2 WHERE id IN (
         SELECT q.id FROM notification_queues AS q
         WHERE q.target = (SELECT id FROM targets WHERE name = $1) AND q.due_at > $2 AND q.lease IS NULL
-        LIMIT 500 FOR UPDATE SKIP LOCKED)";
+        LIMIT $3 FOR UPDATE SKIP LOCKED)";
 
 impl Store {
     pub(in crate::store) async fn redrive(
@@ -64,11 +61,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let mut query = QueryBuilder::<Postgres>::new(
-                "SELECT count(*) FROM notifications AS n JOIN targets AS t ON t.id = n.target \
-                 JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
-            );
-            push_conditions(&mut query, filter);
+            let mut query = count_redriven::<Postgres>(filter);
             let row = query.build().fetch_one(&mut *work).await?;
             work.undo().await?;
             Ok(row.try_get::<i64, _>(0)?.cast_unsigned())
@@ -82,25 +75,30 @@ impl Store {
         now: Time,
     ) -> Result<bool, StoreError> {
         let now = self.shared.clock.database(now);
-        let is_known = self.change_target(RESUME, &name, now).await? > 0;
-        while is_known && self.change_target(MAKE_DUE, &name, now).await? > 0 {}
+        let resumed = bounded(async || {
+            let mut work = self.shared.commands.begin().await?;
+            let resumed = sqlx::query(RESUME).bind(&name).execute(&mut *work).await?;
+            work.commit().await?;
+            Ok(resumed.rows_affected() > 0)
+        });
+        let is_known = resumed.await?;
+        while is_known && self.make_due(&name, now).await? > 0 {}
         self.shared.told.notify_waiters();
         Ok(is_known)
     }
 
-    /// Executes a statement about a target, and returns the number of rows that it changed.
-    async fn change_target(
-        &self,
-        sql: &'static str,
-        name: &str,
-        now: Time,
-    ) -> Result<u64, StoreError> {
+    /// Makes due some of what waits for a target, and returns the number of queues.
+    async fn make_due(&self, name: &str, now: Time) -> Result<u64, StoreError> {
         bounded(async || {
             let mut work = self.shared.commands.begin().await?;
-            let changed = sqlx::query(sql).bind(name).bind(now.0);
-            let changed = changed.execute(&mut *work).await?.rows_affected();
+            let made = sqlx::query(MAKE_DUE)
+                .bind(name)
+                .bind(now.0)
+                .bind(i64::from(REDRIVEN_MAX))
+                .execute(&mut *work)
+                .await?;
             work.commit().await?;
-            Ok(changed)
+            Ok(made.rows_affected())
         })
         .await
     }
@@ -133,16 +131,7 @@ async fn redrive(
     after: i64,
     now: Time,
 ) -> Result<Vec<i64>, Fault> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
-         failure_fields = NULL WHERE id IN (SELECT n.id FROM notifications AS n JOIN targets AS t ON t.id = n.target \
-         JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
-    );
-    push_conditions(&mut query, filter);
-    query.push(" AND n.id > ").push_bind(after);
-    query.push(" ORDER BY n.id LIMIT ");
-    query.push_bind(i64::from(REDRIVEN_MAX));
-    query.push(" FOR NO KEY UPDATE OF n) RETURNING id");
+    let mut query = notifications::redrive::<Postgres>(filter, after, " FOR NO KEY UPDATE OF n");
     let redriven = query.build().fetch_all(&mut *db).await?;
     let ids = redriven.iter().map(|row| row.try_get::<i64, _>("id"));
     let ids: Vec<i64> = ids.collect::<sqlx::Result<_>>()?;

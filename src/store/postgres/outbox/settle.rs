@@ -10,7 +10,7 @@ use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
 use crate::store::sql::json;
 use crate::store::sql::outbox::{
-    HealthText, ResultText, TargetState, health_after, target_columns,
+    HealthText, ResultText, TargetState, attempts_by_target, health_after, target_columns,
 };
 use crate::store::{NotificationResult, StoreError};
 
@@ -99,38 +99,34 @@ async fn settle(db: &mut PgConnection, results: &[NotificationResult]) -> Result
     for sql in [UPDATE_NOTIFICATIONS, RELEASE_QUEUES, REMOVE_QUEUES] {
         sqlx::query(sql).bind(&texts).execute(&mut *db).await?;
     }
-    let results = results.iter().filter(|one| one.is_attempt());
-    let results = results.filter(|one| held.contains(&one.claim.id));
-    settle_targets(db, &results.collect::<Vec<_>>()).await
+    for (target, results) in attempts_by_target(results, &held) {
+        settle_target(db, target, &results).await?;
+    }
+    Ok(())
 }
 
-/// Changes the health of the targets by the given results, in their order.
-async fn settle_targets(
+/// Changes the health of a target by the given results, in their order.
+async fn settle_target(
     db: &mut PgConnection,
+    target: i64,
     results: &[&NotificationResult],
 ) -> Result<(), Fault> {
-    let mut targets: Vec<i64> = results.iter().map(|one| one.claim.target).collect();
-    targets.sort_unstable();
-    targets.dedup();
-    for target in targets {
-        let found = sqlx::query(LOCK_TARGET).bind(target);
-        let Some(row) = found.fetch_optional(&mut *db).await? else {
-            continue;
-        };
-        let results = results.iter().filter(|one| one.claim.target == target);
-        let (health, failure) = health_after(TargetState::of_row(&row)?.health, results.copied());
-        let text = HealthText::new(&health, failure);
-        sqlx::query(UPDATE_TARGET)
-            .bind(target)
-            .bind(text.failures)
-            .bind(text.failing_since_at)
-            .bind(text.paused_until_at)
-            .bind(text.delivered_at)
-            .bind(text.switched_off_at)
-            .bind(text.failure)
-            .bind(text.failure_fields)
-            .execute(&mut *db)
-            .await?;
-    }
+    let row = sqlx::query(LOCK_TARGET)
+        .bind(target)
+        .fetch_one(&mut *db)
+        .await?;
+    let (health, failure) = health_after(TargetState::of_row(&row)?.health, results);
+    let text = HealthText::new(&health, failure);
+    sqlx::query(UPDATE_TARGET)
+        .bind(target)
+        .bind(text.failures)
+        .bind(text.failing_since_at)
+        .bind(text.paused_until_at)
+        .bind(text.delivered_at)
+        .bind(text.switched_off_at)
+        .bind(text.failure)
+        .bind(text.failure_fields)
+        .execute(db)
+        .await?;
     Ok(())
 }

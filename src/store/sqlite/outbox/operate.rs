@@ -1,18 +1,15 @@
 //! What operators do about notifications: send them again, resume a target, try it.
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::{insert, last_sequence};
 use crate::store::outbox::compose_test;
-use crate::store::sql::notifications::push_conditions;
+use crate::store::sql::notifications::{REDRIVEN_MAX, count_redriven, redrive};
 use crate::store::sql::outbox::draw_event_id;
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
 use crate::store::sqlite::{Store, StoreError};
 use crate::store::{NotificationFilter, TestEvent};
 use number_order::Time;
-
-/// Maximum number of notifications that one transaction sends again, so that no callback waits long for it.
-const REDRIVEN_MAX: u32 = 500;
 
 /// Makes queues due for notifications that wait again. In a queue that there is, another one may wait before them.
 const QUEUES: &str = "
@@ -33,16 +30,7 @@ impl WriteCommand for Redrive {
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Vec<i64>> {
         let db = &mut context.db;
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "UPDATE notifications SET phase = 'waiting', attempts = 0, attempted_at = NULL, failure = NULL, \
-             failure_fields = NULL WHERE id IN (SELECT n.id FROM notifications AS n \
-             JOIN targets AS t ON t.id = n.target JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
-        );
-        push_conditions(&mut query, &self.filter);
-        query.push(" AND n.id > ").push_bind(self.after);
-        query.push(" ORDER BY n.id LIMIT ");
-        query.push_bind(i64::from(REDRIVEN_MAX));
-        query.push(") RETURNING id");
+        let mut query = redrive::<Sqlite>(&self.filter, self.after, "");
         let redriven = query.build().fetch_all(&mut *db).await?;
         let ids = redriven.iter().map(|row| row.try_get::<i64, _>("id"));
         let ids: Vec<i64> = ids.collect::<sqlx::Result<_>>()?;
@@ -141,11 +129,7 @@ impl Store {
         &self,
         filter: &NotificationFilter,
     ) -> Result<u64, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT count(*) FROM notifications AS n JOIN targets AS t ON t.id = n.target \
-             JOIN events AS e ON e.sequence = n.event WHERE n.phase <> 'waiting'",
-        );
-        push_conditions(&mut query, filter);
+        let mut query = count_redriven::<Sqlite>(filter);
         let row = query.build();
         let row = row.fetch_one(&mut *self.readers.begin().await?).await?;
         Ok(row.try_get::<i64, _>(0)? as u64)

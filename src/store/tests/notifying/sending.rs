@@ -152,6 +152,62 @@ async fn a_target_that_wants_no_more_is_left_alone_until_it_is_resumed(on: Backe
     assert_eq!(fixture.next(40).await.event_id, other.event_id);
 }
 
+/// Who adds a notification and who finds the queue empty meet, again and again.
+async fn no_notification_waits_without_a_queue(on: Backend) {
+    let fixture = Fixture::telling(on, vec![target("crm", "order.*", true)]).await;
+    for n in 0..60 {
+        let secs = 10 + n;
+        let state = [State::InReview, State::Blocked][(n % 2) as usize];
+        let claimed = fixture.claim_for("crm", 9, secs).await.claims;
+        let event = delivery(&format!("e{n}"), "o1", state, secs);
+        fixture.accept(event).await;
+        let settling = async {
+            for claim in &claimed {
+                let done = NotificationOutcome::Delivered;
+                fixture.settle(claim, done, secs).await;
+            }
+        };
+        let (report, ()) = tokio::join!(fixture.process(secs), settling);
+        assert_eq!(report.processed.len(), 1);
+        let stranded = fixture.number(
+            "SELECT count(*) FROM notifications AS n WHERE n.phase = 'waiting' AND NOT EXISTS \
+             (SELECT 1 FROM notification_queues AS q WHERE q.target = n.target AND q.subject = n.subject)",
+        );
+        assert_eq!(stranded.await, 0, "round {n}");
+    }
+    assert_eq!(fixture.phases().await.len(), 60);
+}
+
+async fn what_is_redriven_is_sent_again_once_however_much_it_is(on: Backend) {
+    let fixture = Fixture::telling(on, crm()).await;
+    fixture.confirm("o1", State::Created, 10).await;
+    let first = fixture.next(20).await;
+    fixture
+        .settle(&first, NotificationOutcome::Delivered, 21)
+        .await;
+    let copies = "INSERT INTO events (sequence, id, type, recorded_at, provisional, test, body) \
+                  SELECT v.n, 'evt', 'order.created', 5, FALSE, FALSE, '{}' FROM (WITH RECURSIVE r (n) AS \
+                  (SELECT 100 UNION ALL SELECT n + 1 FROM r WHERE n < 1299) SELECT n FROM r) AS v; \
+                  INSERT INTO notifications (target, event, subject, phase, attempts, attempted_at) \
+                  SELECT 1, sequence, sequence, 'parked', 1, 5 FROM events WHERE sequence >= 100";
+    fixture
+        .edit(&copies.replace("FALSE", fixture.pick("0", "false")))
+        .await;
+    let filter = NotificationFilter {
+        target: Some("crm".to_owned()),
+        ..NotificationFilter::default()
+    };
+    let count = fixture.store.count_notifications(&filter).await;
+    assert_eq!(count, Ok(1201));
+    assert_eq!(
+        fixture.store.redrive(filter.clone(), at(30)).await,
+        Ok(1201)
+    );
+    assert_eq!(fixture.store.redrive(filter, at(30)).await, Ok(0));
+    let claimed = fixture.claim_for("crm", 2000, 30).await.claims;
+    assert_eq!(claimed.len(), 1201);
+}
+
 async fn a_rate_is_kept(on: Backend) {
     let fixture = Fixture::telling(on, crm()).await;
     for order in ["o1", "o2", "o3"] {
@@ -202,6 +258,8 @@ suite!(
     what_is_not_sent_is_due_again_and_counts_no_attempt,
     a_target_that_fails_is_probed_with_one_notification_at_a_time,
     a_target_that_wants_no_more_is_left_alone_until_it_is_resumed,
+    no_notification_waits_without_a_queue,
+    what_is_redriven_is_sent_again_once_however_much_it_is,
     a_rate_is_kept,
     a_restart_sends_again_what_was_under_way_and_forgets_no_target,
 );

@@ -1,4 +1,4 @@
-//! `events`: the news that other systems are told, and how they take it, as the running service knows it.
+//! `events`: what other systems are told, and how they take it, as the running service knows it.
 
 mod list;
 mod notifications;

@@ -47,6 +47,7 @@ pub use types::{
     TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow, WatchRequest,
 };
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -98,6 +99,16 @@ impl Store {
     /// Any [`StoreError`]; nothing has changed then.
     pub async fn process(&self, request: ProcessRequest) -> Result<ProcessReport, StoreError> {
         backend!(self, store => store.process(request).await)
+    }
+
+    /// Returns the numbers of deliveries of which one step of processing takes at most one: the least suffices to share a
+    /// commit, the greatest is for when more come than are processed.
+    pub fn batch_sizes(&self) -> RangeInclusive<u32> {
+        match self {
+            Store::Sqlite(_) => sqlite::BATCH_SIZES,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => postgres::BATCH_SIZES,
+        }
     }
 
     /// Wakes the inbox worker. The notification is a hint: a poll is the guarantee.

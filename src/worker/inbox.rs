@@ -14,10 +14,6 @@ use crate::redact::{Throttle, millis, redacted};
 use crate::store::{ProcessReport, ProcessRequest, Store, StoreError};
 use number_order::{Id, OrderKey, Policy};
 
-/// Number of deliveries that are processed in one transaction: enough to share a commit, few enough not to keep
-/// callbacks waiting for it. The more arrive, the more must be processed at once.
-const BATCH_SIZES: RangeInclusive<u32> = 128..=512;
-
 /// Time for which pending deliveries gather before they are processed, so that not every callback is followed by a
 /// commit.
 const GATHER: Duration = Duration::from_millis(3);
@@ -48,23 +44,14 @@ pub struct InboxWorker {
 }
 
 /// Rhythm of the inbox worker: its state between two batches.
+#[derive(Default)]
 pub struct Rhythm {
     /// Time at which the last batch began.
     last: Option<Instant>,
     /// Number of deliveries that have arrived so far beyond the ratio [`ARRIVALS_MAX`].
     behind: f64,
-    /// Maximum number of deliveries in the next batch.
-    batch_max: u32,
-}
-
-impl Default for Rhythm {
-    fn default() -> Rhythm {
-        Rhythm {
-            last: None,
-            behind: 0.0,
-            batch_max: *BATCH_SIZES.start(),
-        }
-    }
+    /// Maximum number of deliveries in the next batch; `None`: the least.
+    batch_max: Option<u32>,
 }
 
 impl Worker for InboxWorker {
@@ -83,15 +70,16 @@ impl Worker for InboxWorker {
 
     async fn step(&self, rhythm: &mut Rhythm) -> Result<Pause, StoreError> {
         let began = Instant::now();
+        let sizes = self.store.batch_sizes();
         let request = ProcessRequest {
-            deliveries_max: rhythm.batch_max,
+            deliveries_max: rhythm.batch_max.unwrap_or(*sizes.start()),
             now: clock::now(),
             policy: self.policy.clone(),
             api_off: self.api_off.clone(),
         };
         let report = self.store.process(request).await?;
         log_report(&report);
-        let rest = rhythm.after_batch(began, &report);
+        let rest = rhythm.after_batch(began, &report, &sizes);
         if report.taken > 0 {
             Ok(Pause::Rest(rest))
         } else {
@@ -102,7 +90,12 @@ impl Worker for InboxWorker {
 
 impl Rhythm {
     /// Records a batch of processed deliveries, and returns the pause after it.
-    fn after_batch(&mut self, began: Instant, report: &ProcessReport) -> Duration {
+    fn after_batch(
+        &mut self,
+        began: Instant,
+        report: &ProcessReport,
+        sizes: &RangeInclusive<u32>,
+    ) -> Duration {
         // The store counts arrivals when the batch begins.
         let arrivals = self.last.replace(began).map(|at| Arrivals {
             count: report.arrived,
@@ -111,8 +104,8 @@ impl Rhythm {
         self.behind = arrivals
             .as_ref()
             .map_or(0.0, |arrivals| arrivals.behind(self.behind, report.taken));
-        let rest;
-        (rest, self.batch_max) = next_pause_and_batch(began.elapsed(), arrivals, self.behind);
+        let (rest, batch_max) = next_pause_and_batch(began.elapsed(), arrivals, self.behind, sizes);
+        self.batch_max = Some(batch_max);
         rest
     }
 }
@@ -133,24 +126,25 @@ impl Arrivals {
     }
 }
 
-/// Returns the pause after a batch that lasted `took`, and the size of the batch after it. `behind` is the number of
-/// arrivals beyond the ratio [`ARRIVALS_MAX`].
+/// Returns the pause after a batch that lasted `took`, and the size of the batch after it, which is one of `sizes`. `behind`
+/// is the number of arrivals beyond the ratio [`ARRIVALS_MAX`].
 fn next_pause_and_batch(
     took: Duration,
     arrivals: Option<Arrivals>,
     behind: f64,
+    sizes: &RangeInclusive<u32>,
 ) -> (Duration, u32) {
     let usual = (took * PAUSE_FACTOR).min(REST_MAX);
     let Some(Arrivals { count, within }) = arrivals else {
-        return (usual, *BATCH_SIZES.start());
+        return (usual, *sizes.start());
     };
     if count == 0 {
-        return (Duration::ZERO, *BATCH_SIZES.start());
+        return (Duration::ZERO, *sizes.start());
     }
     let apart = within.as_secs_f64() / f64::from(count);
     // The next batch takes its time, too: so many deliveries must be processed even without a pause.
     let least = took.as_secs_f64() / (apart * ARRIVALS_MAX);
-    let deliveries = (least as u32).clamp(*BATCH_SIZES.start(), *BATCH_SIZES.end());
+    let deliveries = (least as u32).clamp(*sizes.start(), *sizes.end());
     let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
     // If hardly anything arrives, the seconds may be too many for a duration.
     let until = Duration::try_from_secs_f64(apart * bearable).unwrap_or(REST_MAX);
@@ -184,6 +178,7 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const SIZES: RangeInclusive<u32> = 128..=512;
 
     fn arrivals(count: u32, within_ms: u32) -> Option<Arrivals> {
         let within = MS * within_ms;
@@ -209,7 +204,7 @@ mod tests {
             (5, arrivals(5000, 25), 0.0, 0, 333),
             (5, arrivals(50000, 25), 0.0, 0, 512),
         ] {
-            let (rest, next) = next_pause_and_batch(MS * took_ms, arrivals, behind);
+            let (rest, next) = next_pause_and_batch(MS * took_ms, arrivals, behind, &SIZES);
             assert_eq!((rest.as_micros() / 1000, next), (rest_ms, deliveries));
         }
     }
@@ -230,7 +225,7 @@ mod tests {
                 };
                 behind = arrivals.behind(behind, taken as usize);
                 let rest;
-                (rest, deliveries) = next_pause_and_batch(took, Some(arrivals), behind);
+                (rest, deliveries) = next_pause_and_batch(took, Some(arrivals), behind, &SIZES);
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);

@@ -49,6 +49,7 @@ mod write_probe;
 pub use check::check;
 pub use clock::ClockSource;
 pub use open::open;
+pub(super) use process::BATCH_SIZES;
 pub use settings::{OpenError, Settings};
 pub(super) use target::{Begun, Target, TargetFault};
 

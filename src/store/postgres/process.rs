@@ -5,6 +5,7 @@
 //! out is applied, so nothing is applied twice, whatever two replicas have read.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -27,8 +28,15 @@ use crate::store::sql::row_fault::BatchMode;
 use crate::store::{ProcessReport, ProcessRequest, Processed, StoreError, UnreadableRow};
 use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 
-/// Takes deliveries out of the queue, as far as no other transaction is taking them.
-const TAKE: &str = "
+/// Numbers of deliveries that one step takes at most. Callbacks do not wait for it, and the more it takes, the less each
+/// costs.
+pub(in crate::store) const BATCH_SIZES: RangeInclusive<u32> = 512..=1024;
+
+/// Takes deliveries out of the queue. Whoever takes them has locked their orders, so nobody is in the way.
+const TAKE: &str = "DELETE FROM pending WHERE id = ANY ($1) RETURNING id";
+
+/// Takes deliveries out of the queue for which no order is locked, as far as no other transaction is taking them.
+const TAKE_FREE: &str = "
     DELETE FROM pending WHERE id IN (SELECT id FROM pending WHERE id = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED)
     RETURNING id";
 
@@ -189,7 +197,7 @@ async fn process(
         let reason = Kept::DeliveryUnreadable { fault };
         park(db, request.now, &[head], None, &reason, report).await?;
     }
-    let taken = take(db, &of_numbers).await?;
+    let taken = take(db, TAKE_FREE, &of_numbers).await?;
     report.taken += taken.len();
     let heard = numbers::note_events(db, &taken, request).await?;
     report.numbers_due = heard.due;
@@ -219,7 +227,7 @@ async fn process_orders(
         .iter()
         .flat_map(|due| due.heads.iter().copied())
         .collect();
-    let taken = take(db, &heads).await?;
+    let taken = take(db, TAKE, &heads).await?;
     if taken.is_empty() {
         return Ok(());
     }
@@ -290,7 +298,7 @@ async fn park(
     reason: &Kept,
     report: &mut ProcessReport,
 ) -> Result<(), Fault> {
-    let taken = take(db, heads).await?;
+    let taken = take(db, TAKE_FREE, heads).await?;
     let code = Code::new(reason);
     sqlx::query(PARK)
         .bind(taken.iter().map(|head| head.id).collect::<Vec<_>>())
@@ -320,12 +328,16 @@ async fn park(
 }
 
 /// Takes deliveries out of the queue, and returns those that no other replica has taken.
-async fn take<'a>(db: &mut PgConnection, heads: &[&'a Head]) -> Result<Vec<&'a Head>, Fault> {
+async fn take<'a>(
+    db: &mut PgConnection,
+    sql: &'static str,
+    heads: &[&'a Head],
+) -> Result<Vec<&'a Head>, Fault> {
     if heads.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<i64> = heads.iter().map(|head| head.id).collect();
-    let rows = sqlx::query(TAKE).bind(ids).fetch_all(db).await?;
+    let rows = sqlx::query(sql).bind(ids).fetch_all(db).await?;
     let taken: sqlx::Result<HashSet<i64>> = rows.iter().map(|row| row.try_get(0)).collect();
     let taken = taken?;
     let mut heads: Vec<&Head> = heads

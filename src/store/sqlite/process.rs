@@ -5,6 +5,7 @@
 //! during it. No lease is needed, and nothing is left half done.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,9 @@ use crate::store::sql::row_fault::BatchMode;
 use crate::store::sql::unreadable::{self, Read};
 use crate::store::{ProcessReport, ProcessRequest, Processed};
 use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
+
+/// Numbers of deliveries that one step takes at most: few enough not to keep callbacks waiting for the one writer.
+pub(in crate::store) const BATCH_SIZES: RangeInclusive<u32> = 128..=512;
 
 /// Moves `processed_through` only if the given number of deliveries are still all pending ones up to the last of them.
 /// Another run may have moved it since they were read, and a conflict is inserted a moment after deliveries that came

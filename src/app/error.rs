@@ -28,6 +28,15 @@ pub enum StartError {
         /// Error of the operating system.
         error: io::Error,
     },
+    /// A socket that systemd passes cannot be used.
+    #[error("LISTEN_FDS: {0}; the socket unit may pass TCP listeners only (ListenStream=)")]
+    Passed(io::Error),
+    /// Systemd passes a listener that is not one of the service's two.
+    #[error(
+        "LISTEN_FDS: {0} is passed, but neither callbacks.listen nor operators.listen has that port; \
+         make the socket unit and the configuration agree"
+    )]
+    PassedElsewhere(SocketAddr),
     /// The system has no thread left for a part of the service.
     #[error("{0} cannot be started: {1}")]
     Thread(&'static str, io::Error),
@@ -56,6 +65,8 @@ impl StartError {
             StartError::Listen { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
             StartError::Clock(_)
             | StartError::Database(_)
+            | StartError::Passed(_)
+            | StartError::PassedElsewhere(_)
             | StartError::Thread(..)
             | StartError::Client { .. }
             | StartError::Target { .. } => false,

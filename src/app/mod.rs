@@ -2,6 +2,7 @@
 //! spawns a part that runs until the service stops.
 
 mod error;
+mod listeners;
 mod part;
 mod parts;
 mod run;
@@ -17,17 +18,18 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::{RunError, StartError};
+pub use self::listeners::{Listeners, bind};
 #[cfg(feature = "postgres")]
 pub use self::settings::server_settings;
 pub use self::settings::{client, listener_limits, store_settings};
 use self::spawn::Running;
-pub use self::start::bind;
 use crate::metrics::Metrics;
 
 /// A service that is open and bound, and runs already.
 pub struct App {
     callbacks_address: SocketAddr,
     operators_address: SocketAddr,
+    listeners: Option<Listeners>,
     running: Running,
     stop: CancellationToken,
     abort: CancellationToken,
@@ -44,5 +46,15 @@ impl App {
     /// Returns the address of the operators' API.
     pub fn operators_address(&self) -> SocketAddr {
         self.operators_address
+    }
+
+    /// Returns the token by which fetches and attempts in flight are abandoned while the service stops.
+    pub fn abort_token(&self) -> CancellationToken {
+        self.abort.clone()
+    }
+
+    /// Returns the listeners, which then stay open when this run of the service stops.
+    pub fn take_listeners(&mut self) -> Option<Listeners> {
+        self.listeners.take()
     }
 }

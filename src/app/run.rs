@@ -36,6 +36,8 @@ impl App {
     async fn drain(mut self) -> Result<(), RunError> {
         // The time that the writer needs for its last checkpoint is kept back from the other parts.
         let soft = soft_grace(self.grace);
+        // Whoever connects from now on is refused, unless the listeners were taken from here.
+        drop(self.listeners.take());
         self.metrics.drain();
         self.stop.cancel();
         let abort = self.abort.clone();

@@ -1,6 +1,6 @@
 //! Start of the service: the database, the listeners and the clients, and then the parts.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::error::StartError;
+use super::listeners::Listeners;
 use super::part::{self, Shared};
 use super::parts::{self, PartsInput};
 use super::settings::{clients, listener_limits, store_settings};
@@ -18,33 +19,32 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::store;
 
-/// Binds one of the service's listeners. A taken port is an error of the start, and not of the running service.
-///
-/// # Errors
-///
-/// Returns [`StartError::Listen`] if the address cannot be bound.
-pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen {
-        key,
-        address,
-        error,
-    })
-}
-
 impl App {
-    /// Opens the database, binds both listeners and starts to work.
+    /// Tries what a start needs beside the database: that the clients can be built, and that the listeners are there.
+    /// Returns these listeners.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that the start would return.
+    pub fn prepare(config: &Config, kept: Option<&Listeners>) -> Result<Listeners, StartError> {
+        clients(config)?;
+        receivers(config)?;
+        Listeners::open(config, kept)
+    }
+
+    /// Opens the database and starts to work, on listeners that stayed open from another run, or on those that it opens.
     ///
     /// # Errors
     ///
     /// Returns [`StartError`]; nothing runs then.
-    pub async fn start(config: Config) -> Result<App, StartError> {
+    pub async fn start(config: Config, kept: Option<&Listeners>) -> Result<App, StartError> {
         clock::check()?;
         // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
         // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
         let settings = store_settings(&config);
         let held = store::hold(settings.clone())?;
-        let callbacks_listener = bind("callbacks.listen", config.callbacks.listen)?;
-        let operators_listener = bind("operators.listen", config.operators.listen)?;
+        let listeners = Listeners::open(&config, kept)?;
+        let [callbacks_listener, operators_listener] = listeners.handles()?;
         let (clients, projects) = clients(&config)?;
         let receivers = receivers(&config)?;
         let (store, writer) = held.open().await?;
@@ -91,6 +91,7 @@ impl App {
         Ok(App {
             callbacks_address,
             operators_address,
+            listeners: Some(listeners),
             running,
             stop,
             abort,

@@ -20,6 +20,7 @@ pub mod output;
 mod project_client;
 mod selection;
 pub mod serve;
+mod service_manager;
 mod shown;
 pub mod signals;
 pub mod simulate;
@@ -109,7 +110,10 @@ fn start_code(error: &StartError) -> u8 {
     match error {
         StartError::Database(error) if error.is_held() => HELD,
         StartError::Database(error) if error.is_misconfigured() => CONFIG,
-        StartError::Client { .. } | StartError::Target { .. } => CONFIG,
+        StartError::Client { .. }
+        | StartError::Target { .. }
+        | StartError::Passed(_)
+        | StartError::PassedElsewhere(_) => CONFIG,
         StartError::Clock(_)
         | StartError::Database(_)
         | StartError::Listen { .. }

@@ -1,14 +1,24 @@
-//! `serve`: the service itself.
+//! `serve`: the service itself. At SIGHUP it reads its configuration anew, and goes over to it without closing a listener.
 
+use std::future::pending;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::Signal;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::output::print_error;
-use super::{CONFIG, FAILURE, configuration, misconfigured, start_code, stop_or_report};
-use crate::app::App;
-use crate::telemetry::{self, LogError, Sink};
+use super::signals::reload_signal;
+use super::{
+    CONFIG, FAILURE, configuration, misconfigured, service_manager, start_code, stop_or_report,
+};
+use crate::app::{App, Listeners, RunError, StartError};
+use crate::config::{Config, Loaded};
+use crate::telemetry::{self, LogError, LogFilter, Logging, Sink};
 
 /// Runs the service until a signal to stop.
 pub async fn run(config: Option<&Path>) -> ExitCode {
@@ -17,7 +27,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Err(errors) => return misconfigured(&errors),
     };
     raise_open_files_limit();
-    let _log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
+    let log = match telemetry::start(&loaded.config.log, Sink::Stdout) {
         Ok(log) => log,
         Err(error) => {
             print_error(&error);
@@ -27,25 +37,163 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
             });
         }
     };
+    warn(&loaded);
+    let signals = stop_or_report().and_then(|stop| Ok((stop, reload_signal()?)));
+    let (stop, reload) = match signals {
+        Ok(signals) => signals,
+        Err(code) => return code,
+    };
+    let mut service = Service {
+        path: config,
+        log,
+        stop,
+        reload,
+    };
+    match service.run(loaded.config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+/// Logs what is allowed in a configuration but unwise.
+fn warn(loaded: &Loaded) {
     for warning in &loaded.warnings {
         tracing::warn!(warning, "the configuration is unwise");
     }
-    let stop = match stop_or_report() {
-        Ok(stop) => stop,
-        Err(code) => return code,
-    };
-    let app = match App::start(loaded.config).await {
-        Ok(app) => app,
-        Err(error) => {
-            tracing::error!(%error, "not started");
-            print_error(&error);
-            return ExitCode::from(start_code(&error));
+}
+
+/// Time for which a reload waits for fetches in flight. Callbacks wait for as long, so it is short.
+const FETCHES_MAX: Duration = Duration::from_secs(1);
+
+/// The service in its process: one run after the other, each with the configuration as it was when the run began.
+struct Service<'a> {
+    /// Path of the configuration file, as the command line names it.
+    path: Option<&'a Path>,
+    log: Logging,
+    stop: CancellationToken,
+    /// SIGHUP, at which the configuration is read anew.
+    reload: Signal,
+}
+
+/// A configuration that passed every check, with the listeners for it.
+struct Next {
+    config: Config,
+    filter: LogFilter,
+    listeners: Listeners,
+}
+
+/// Reason why the service ended.
+enum Failure {
+    Start(StartError),
+    Run(RunError),
+}
+
+impl Service<'_> {
+    /// Runs the service until the signal to stop, with one configuration after the other.
+    async fn run(&mut self, mut config: Config) -> Result<(), Failure> {
+        let mut app = App::start(config.clone(), None)
+            .await
+            .map_err(Failure::Start)?;
+        service_manager::keep_watchdog();
+        let stop = self.stop.clone();
+        loop {
+            service_manager::ready();
+            let (listeners, abort) = (app.take_listeners(), app.abort_token());
+            let stop_run = CancellationToken::new();
+            let mut running = pin!(app.run(stop_run.clone()));
+            let next = tokio::select! {
+                ended = &mut running => return ended.map_err(Failure::Run),
+                () = stop.cancelled() => None,
+                next = self.next(listeners.as_ref()) => Some(next),
+            };
+            stop_run.cancel();
+            let Some(next) = next else {
+                service_manager::stopping();
+                drop(listeners);
+                return running.await.map_err(Failure::Run);
+            };
+            let hurry = async {
+                sleep(FETCHES_MAX).await;
+                abort.cancel();
+                pending().await
+            };
+            let ended = tokio::select! {
+                ended = running => ended,
+                ended = hurry => ended,
+            };
+            ended.map_err(Failure::Run)?;
+            app = self
+                .start_next(&mut config, next, listeners.as_ref())
+                .await?;
         }
-    };
-    match app.run(stop).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
+    }
+
+    /// Returns the configuration that the next SIGHUP brings. One with a fault changes nothing.
+    async fn next(&mut self, kept: Option<&Listeners>) -> Next {
+        loop {
+            if self.reload.recv().await.is_none() {
+                return pending().await;
+            }
+            service_manager::reloading();
+            match self.read(kept) {
+                Ok(next) => return next,
+                Err(faults) => {
+                    for fault in faults {
+                        tracing::error!(fault, "not reloaded: everything stays as it was");
+                    }
+                    service_manager::ready();
+                }
+            }
+        }
+    }
+
+    /// Reads the configuration and tries all that can be tried of it while the service runs.
+    fn read(&self, kept: Option<&Listeners>) -> Result<Next, Vec<String>> {
+        let loaded = configuration(self.path).map_err(|errors| errors.lines().to_vec())?;
+        let fault = |error: &dyn std::error::Error| vec![error.to_string()];
+        let filter = LogFilter::of(&loaded.config.log).map_err(|error| fault(&error))?;
+        let listeners = App::prepare(&loaded.config, kept).map_err(|error| fault(&error))?;
+        warn(&loaded);
+        Ok(Next {
+            config: loaded.config,
+            filter,
+            listeners,
+        })
+    }
+
+    /// Starts the next run of the service. If the new configuration does not let it start, it goes on with the old one.
+    async fn start_next(
+        &self,
+        config: &mut Config,
+        next: Next,
+        kept: Option<&Listeners>,
+    ) -> Result<App, Failure> {
+        match App::start(next.config.clone(), Some(&next.listeners)).await {
+            Ok(app) => {
+                *config = next.config;
+                self.log.set_filter(next.filter);
+                tracing::info!("reloaded");
+                Ok(app)
+            }
+            Err(error) => {
+                tracing::error!(%error, "not reloaded: everything stays as it was");
+                let app = App::start(config.clone(), kept).await;
+                app.map_err(Failure::Start)
+            }
+        }
+    }
+}
+
+/// Reports why the service ended, and returns the exit code for it.
+fn report(failure: &Failure) -> ExitCode {
+    match failure {
+        Failure::Start(error) => {
+            tracing::error!(%error, "not started");
+            print_error(error);
+            ExitCode::from(start_code(error))
+        }
+        Failure::Run(error) => {
+            print_error(error);
             ExitCode::from(FAILURE)
         }
     }

@@ -3,8 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::FAILURE;
@@ -40,6 +39,12 @@ pub(super) fn stop_or_report() -> Result<CancellationToken, ExitCode> {
     stop_signal().map_err(|error| report(&error))
 }
 
+/// Returns SIGHUP as a signal to read the configuration anew, or reports why there is none. Without this, it would kill the
+/// program.
+pub(super) fn reload_signal() -> Result<Signal, ExitCode> {
+    signal(SignalKind::hangup()).map_err(|error| report(&error))
+}
+
 /// Makes a write fail if it would make a file longer than the system allows (`ulimit -f`), as a write to a full disk
 /// does. Without this, the signal that comes with such a write would kill the program.
 ///
@@ -48,7 +53,7 @@ pub(super) fn stop_or_report() -> Result<CancellationToken, ExitCode> {
 /// Returns the exit code of the failure, which has been reported.
 pub fn survive_file_size_limit() -> Result<(), ExitCode> {
     // The signal stays caught when the stream is dropped.
-    let caught = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    let caught = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     caught.map(drop).map_err(|error| report(&error))
 }
 

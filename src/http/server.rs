@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,6 +46,9 @@ const BACKLOG: i32 = 1024;
 
 /// Maximum size of a request's head, and of all that a connection reads ahead.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
+
+/// Maximum time that a connection has for its first request when the service stops: its peer may have sent it already.
+const LAST_REQUEST_MAX: Duration = Duration::from_secs(1);
 
 /// Pause after the system could not hand over a connection. The reason seldom disappears at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -169,7 +172,11 @@ where
         let deadline = Instant::now() + self.timeouts.header_timeout;
         let mut preamble = [0; PREAMBLE_BYTES];
         let peek = timeout_at(deadline, stream.peek(&mut preamble));
-        let Some(Ok(Ok(length))) = self.stop.run_until_cancelled(peek).await else {
+        let peeked = tokio::select! {
+            peeked = peek => peeked,
+            () = self.last_request_passed() => return,
+        };
+        let Ok(Ok(length)) = peeked else {
             return;
         };
         if let Some(error) = ProtocolError::recognise(&preamble[..length]) {
@@ -185,6 +192,12 @@ where
         }
     }
 
+    /// Ends once the service stops and the time for a last request has passed.
+    async fn last_request_passed(&self) {
+        self.stop.cancelled().await;
+        sleep(LAST_REQUEST_MAX).await;
+    }
+
     /// Serves one request of a connection after the other. The first must have begun by the deadline. Returns the
     /// protocol error, if the connection ends because of one.
     async fn serve_requests(
@@ -194,9 +207,11 @@ where
         deadline: Instant,
     ) -> Option<ProtocolError> {
         let peer_sent_last = stream.peer_sent_last();
-        let begun = AtomicBool::new(false);
+        let (begun, begins) = (AtomicBool::new(false), Notify::new());
         let service = service_fn(|mut request: Request<Incoming>| {
-            begun.store(true, Relaxed);
+            if !begun.swap(true, Relaxed) {
+                begins.notify_one();
+            }
             request.extensions_mut().insert(ConnectInfo(peer));
             self.service.clone().oneshot(request)
         });
@@ -204,10 +219,20 @@ where
         let mut connection = pin!(connection);
         let mut stopping = false;
         let mut first_deadline = pin!(sleep_until(deadline));
+        let last_request = async {
+            self.stop.cancelled().await;
+            // A shutdown before the first request would throw away what the peer has sent.
+            if !begun.load(Relaxed) {
+                let _ = timeout(LAST_REQUEST_MAX, begins.notified()).await;
+            }
+        };
+        let mut last_request = pin!(last_request);
         let ended = loop {
             tokio::select! {
+                // What has come in already is read before the connection is shut down.
+                biased;
                 ended = connection.as_mut() => break ended,
-                () = self.stop.cancelled(), if !stopping => {
+                () = last_request.as_mut(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::reload;
 
 use self::queue::Queue;
 use crate::config::{Log, LogFormat};
@@ -35,11 +36,38 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
+/// Filter of the log, as it was read from the configuration.
+pub struct LogFilter(EnvFilter);
+
+impl LogFilter {
+    /// Reads the filter of the log.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LogError::Filter`].
+    pub fn of(log: &Log) -> Result<LogFilter, LogError> {
+        Ok(LogFilter(EnvFilter::builder().parse(&log.filter)?))
+    }
+}
+
+/// Sets another filter of the log.
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
 /// Handle of the log that was started. When the handle is dropped, it waits for the last lines to be written, but not
 /// for long.
 #[must_use]
 pub struct Logging {
     queue: Option<Queue>,
+    set_filter: SetFilter,
+}
+
+impl Logging {
+    /// Goes on with another filter of the log.
+    pub fn set_filter(&self, filter: LogFilter) {
+        if let Err(error) = (self.set_filter)(filter.0) {
+            tracing::error!(%error, "log.filter stays as it was until a restart");
+        }
+    }
 }
 
 /// Maximum time at the end of the program for the last lines of the log to be written.
@@ -59,7 +87,7 @@ impl Drop for Logging {
 ///
 /// Any [`LogError`].
 pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
-    let filter = EnvFilter::builder().parse(&log.filter)?;
+    let LogFilter(filter) = LogFilter::of(log)?;
     let (terminal, queue, writer) = match sink {
         Sink::Stdout => {
             let queue = Queue::start(io::stdout())?;
@@ -81,16 +109,25 @@ pub fn start(log: &Log, sink: Sink) -> Result<Logging, LogError> {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(has_colours(terminal, no_color.as_deref()));
-    // The call fails only where logging has been started before.
-    let _ = if json {
-        subscriber.json().flatten_event(true).try_init()
+    // To start it fails only where logging has been started before.
+    let set_filter: SetFilter = if json {
+        let subscriber = subscriber
+            .json()
+            .flatten_event(true)
+            .with_filter_reloading();
+        let handle = subscriber.reload_handle();
+        let _ = subscriber.try_init();
+        Box::new(move |filter| handle.reload(filter))
     } else {
-        subscriber.try_init()
+        let subscriber = subscriber.with_filter_reloading();
+        let handle = subscriber.reload_handle();
+        let _ = subscriber.try_init();
+        Box::new(move |filter| handle.reload(filter))
     };
     if queue.is_some() {
         panic::set_hook(Box::new(log_panic));
     }
-    Ok(Logging { queue })
+    Ok(Logging { queue, set_filter })
 }
 
 /// Returns `true` if the log's lines are coloured: a person reads them at a terminal, and `NO_COLOR` is not set.

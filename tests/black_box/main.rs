@@ -50,12 +50,14 @@ mod reading_seeds;
 mod readings;
 mod refusal_log;
 mod refusals;
+mod reloading;
 mod removal;
 #[cfg(feature = "postgres")]
 mod replicas;
 mod restores;
 mod retention;
 mod secrecy;
+mod service_manager;
 mod snapshots;
 mod start;
 #[cfg(feature = "postgres")]

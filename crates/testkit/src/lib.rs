@@ -9,6 +9,7 @@
     reason = "whatever goes wrong here ends the test or the bench, by a panic that says so"
 )]
 
+mod activation;
 mod callbacks;
 mod disk;
 pub mod figures;
@@ -28,6 +29,7 @@ mod sinch;
 pub mod target;
 mod wait;
 
+pub use activation::Sockets;
 pub use callbacks::{CYCLE, Callbacks, Content, FITTING, Receiver, about_number, event, order_ids};
 pub use disk::{Disk, Mount};
 pub use file::File;
@@ -35,7 +37,7 @@ pub use history::History;
 pub use http::{ALLOWED, Answer, Connection, Request, UNALLOWED};
 pub use load::Load;
 pub use process::{Ended, Output, Process, Signal, run};
-pub use service::{Service, until_ready};
+pub use service::{Service, send_and_receive, until_ready};
 pub use settings::{KEY_ID, KEY_SECRET, PATH, PROJECT, SECRET, Settings};
 pub use sinch::{id, order_history, play};
 pub use target::{TARGET_SECRET, Target};

@@ -280,7 +280,16 @@ async fn is_ready(address: SocketAddr) -> bool {
     answer.is_ok_and(|answer| answer.status == 200)
 }
 
-async fn send_and_receive(from: Ipv4Addr, to: SocketAddr, request: &Request) -> io::Result<Answer> {
+/// Sends a request over a connection of its own, and returns the answer.
+///
+/// # Errors
+///
+/// Returns the system's error if the connection is refused, or ends before the answer.
+pub async fn send_and_receive(
+    from: Ipv4Addr,
+    to: SocketAddr,
+    request: &Request,
+) -> io::Result<Answer> {
     let mut connection = Connection::open(from, to).await?;
     connection.exchange(request.bytes()).await
 }

@@ -127,7 +127,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let receiver = Receiver::bind()?;
     let mut config = config(&keys, &simulator, &script, listen, database);
     config.targets.push(receiver.target());
-    let app = App::start(config).await?;
+    let app = App::start(config, None).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
     let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;

@@ -24,6 +24,7 @@ mod file_lengths;
 mod files;
 mod files_in_use;
 mod forwarded_addresses;
+mod haproxy;
 mod interposer;
 mod kills;
 mod meanwhile;

@@ -1,16 +1,21 @@
 //! SIGHUP: the service goes over to what its configuration says now, and no caller is refused meanwhile.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use serde_json::json;
 use testkit::{
     ALLOWED, Output, PATH, Process, Request, SECRET, Service, Settings, Signal, Sockets, Target,
-    UNALLOWED, event, folder, free_address, now, send_and_receive, until,
+    UNALLOWED, event, folder, free_address, not_tried, now, send_and_receive, until,
 };
 use tokio::task::JoinSet;
+
+use crate::haproxy;
+
+/// The configuration that is deployed before one service.
+const PROXY: &str = include_str!("../../deploy/haproxy-one.cfg");
 
 /// Number of callers, each with a new connection for each callback.
 const CALLERS: usize = 4;
@@ -249,6 +254,37 @@ async fn a_restart_without_them_refuses_some() {
     let service = Service::start(&settings).await;
     let (_, faults) = callers.end().await;
     assert!(!faults.is_empty());
+    service.stop_well().await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_waits_covers_a_restart() {
+    let Some(program) = haproxy::find() else {
+        return not_tried("a proxy that waits: it is not installed (package haproxy)");
+    };
+    let folder = folder();
+    let settings = Settings::new(folder.path())
+        .fix_addresses()
+        .set("callbacks.trusted_proxies", json!(["127.0.0.1"]))
+        .set_project("api", "off");
+    let service = Service::start(&settings).await;
+    let listen = free_address();
+    let text = PROXY.replace("bind :8080", &format!("bind {listen}"));
+    let text = text.replace("sinch-callbacks:8080", &service.callbacks.to_string());
+    let configuration = folder.path().join("haproxy.cfg");
+    fs::write(&configuration, text).expect("is written");
+    let _proxy = haproxy::run(&program, &configuration);
+    until("the proxy to listen", async || {
+        TcpStream::connect(listen).ok()
+    })
+    .await;
+    let callers = Callers::start(listen);
+    callers.go_on().await;
+    service.stop_well().await;
+    let service = Service::start(&settings).await;
+    callers.go_on().await;
+    let (_, faults) = callers.end().await;
+    assert_eq!(faults, Vec::<String>::new());
     service.stop_well().await;
 }
 

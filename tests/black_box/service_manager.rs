@@ -2,9 +2,10 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use testkit::{PATIENCE, Service, Settings, Signal, folder};
+use testkit::{PATIENCE, Service, Settings, Signal, folder, not_tried};
 
 /// Socket of a service manager.
 struct Manager(UnixDatagram);
@@ -57,4 +58,18 @@ async fn systemd_is_told_of_start_reload_watchdog_and_stop() {
 
     service.stop_well().await;
     assert_eq!(manager.next(), "STOPPING=1\n");
+}
+
+#[test]
+fn the_unit_leaves_the_service_little_to_do_harm_with() {
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/systemd/sinch-callbacks.service"
+    );
+    // The threshold is ten times the rating.
+    let arguments = ["security", "--offline=true", "--threshold=20", unit];
+    match Command::new("systemd-analyze").args(arguments).output() {
+        Ok(ended) => assert!(ended.status.success(), "{ended:?}"),
+        Err(_) => not_tried("the rating of the systemd unit: systemd-analyze is not installed"),
+    }
 }

@@ -4,8 +4,6 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,12 +12,14 @@ use tempfile::TempDir;
 use testkit::load::{Plan, Report};
 use testkit::postgres::Server;
 use testkit::{
-    Callbacks, Connection, Load, Output, Process, Service, Settings, folder, free_address,
-    not_tried, until, within,
+    Callbacks, Connection, Load, Process, Service, Settings, folder, free_address, not_tried,
+    until, within,
 };
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+use crate::haproxy;
 
 /// The configuration that is deployed.
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/haproxy.cfg");
@@ -49,7 +49,7 @@ impl Balanced {
     /// Starts everything, with the line by which the balancer is told when to send a callback again; `None`: this machine
     /// lacks the server or the balancer.
     async fn start(server: &Server, sent_again: &str) -> Option<(Balanced, [Service; 2])> {
-        let Some(haproxy) = find_haproxy() else {
+        let Some(program) = haproxy::find() else {
             not_tried("replicas behind a balancer: it is not installed (package haproxy)");
             return None;
         };
@@ -71,11 +71,7 @@ impl Balanced {
         let text = configuration_text(&listen.to_string(), &settings);
         let text = text.replace(SENT_AGAIN, sent_again);
         fs::write(&configuration, text).expect("is written");
-        let balancer = Process::spawn(
-            Command::new(haproxy),
-            ["-db".as_ref(), "-f".as_ref(), configuration.as_os_str()],
-            Output::Kept,
-        );
+        let balancer = haproxy::run(&program, &configuration);
         until("the balancer to listen", async || {
             Connection::connect(listen).await.ok()
         })
@@ -203,13 +199,6 @@ fn configuration_text(listen: &str, settings: &[Settings; 2]) -> String {
         replace(&format!("server {name} {name}:9090"), &server(operators));
     }
     text
-}
-
-fn find_haproxy() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let mut found = folders.map(|folder| folder.join("haproxy"));
-    found.find(|program: &PathBuf| Path::is_file(program))
 }
 
 #[tokio::test]

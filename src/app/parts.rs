@@ -52,6 +52,7 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
                 store: shared.store.clone(),
                 policy: policy(config),
                 api_off: api_off(config),
+                metrics: shared.metrics.clone(),
             }),
         },
         Part {

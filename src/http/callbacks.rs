@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request};
@@ -99,6 +99,7 @@ type Refused = (Refusal, Problem);
 impl CallbackHandler {
     /// Responds to a request on the callback listener, and reports the request if it is refused.
     async fn handle(&self, request: Request<Incoming>) -> Response {
+        let began = Instant::now();
         let (head, mut body) = request.into_parts();
         let caller = self.caller(&head);
         let report = |reason: Refusal, status, project| {
@@ -124,6 +125,10 @@ impl CallbackHandler {
         match self.receive(route, key, &head, &mut body).await {
             Ok(accepted) => {
                 self.metrics.accepted(accepted, clock::now());
+                self.metrics
+                    .spans()
+                    .acknowledgement
+                    .observe(began.elapsed());
                 StatusCode::OK.into_response()
             }
             Err((reason, problem)) => {

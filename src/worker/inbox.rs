@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::frame::{LOG_INTERVAL, POLL, Pause, WakeUp, Worker};
 use super::logged_id;
 use crate::clock;
+use crate::metrics::Metrics;
 use crate::redact::{Throttle, millis, redacted};
 use crate::store::{ProcessReport, ProcessRequest, Store, StoreError};
 use number_order::{Id, OrderKey, Policy};
@@ -41,6 +42,8 @@ pub struct InboxWorker {
     pub policy: Policy,
     /// Projects whose API is off: their orders may not be fetched.
     pub api_off: Vec<Id>,
+    /// Metrics that receive how long processing takes.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Rhythm of the inbox worker: its state between two batches.
@@ -79,11 +82,26 @@ impl Worker for InboxWorker {
         };
         let report = self.store.process(request).await?;
         log_report(&report);
+        self.observe(began, &report);
         let rest = rhythm.after_batch(began, &report, &sizes);
         if report.taken > 0 {
             Ok(Pause::Rest(rest))
         } else {
             Ok(Pause::Idle(POLL))
+        }
+    }
+}
+
+impl InboxWorker {
+    /// Notes how long a step took that began at `began`, and how old the deliveries are that it processed.
+    fn observe(&self, began: Instant, report: &ProcessReport) {
+        if report.taken == 0 {
+            return;
+        }
+        let spans = self.metrics.spans();
+        spans.processing_step.observe(began.elapsed());
+        for processed in &report.processed {
+            spans.processing.observe(processed.age);
         }
     }
 }

@@ -28,6 +28,7 @@ mod haproxy;
 mod interposer;
 mod kills;
 mod meanwhile;
+mod monitoring;
 mod not_http;
 mod notifications;
 mod number_readiness;

@@ -1,27 +1,84 @@
-//! The list of figures for monitoring, as OpenMetrics text.
+//! The list of figures for monitoring, as OpenMetrics text, or in Prometheus's older form.
 //!
 //! The text is made on request, from the same figures as `/status`. Labels are closed sets: states, reasons, alerts,
 //! projects, targets. An order's id is never a label.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::text::encode;
+use axum::http::{HeaderMap, header};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
+use super::process;
 use super::targets::TARGET_FIGURES;
 
-/// Media type of the OpenMetrics text.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Form of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// Prometheus's own text, version 0.0.4.
+    Prometheus,
+}
+
+impl Form {
+    /// Returns the form that a request accepts: the older one only where OpenMetrics is not among what it names.
+    pub(super) fn accepted(headers: &HeaderMap) -> Form {
+        let accept = headers.get_all(header::ACCEPT).iter();
+        let named: Vec<&[u8]> = accept.map(|value| value.as_bytes()).collect();
+        let names = |what: &[u8]| {
+            let mut named = named.iter();
+            named.any(|value| value.windows(what.len()).any(|part| part == what))
+        };
+        if names(b"text/plain") && !names(b"application/openmetrics-text") {
+            Form::Prometheus
+        } else {
+            Form::OpenMetrics
+        }
+    }
+
+    /// Returns the media type of the text.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Form::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Form::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// Returns an OpenMetrics text in Prometheus's older form, in which a counter's whole name stands in its description, and
+/// which has no end and no units.
+fn as_prometheus(text: &str) -> String {
+    let counter = |line: &str| {
+        let name = line.strip_prefix("# TYPE ")?.strip_suffix(" counter")?;
+        Some(name.to_owned())
+    };
+    let counters: HashSet<String> = text.lines().filter_map(counter).collect();
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
+    let lines = lines.map(|line| {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
+                format!("# {what} {name}_total {rest}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    });
+    lines.collect()
+}
 
 /// Label of a sample: its name and its value.
 type OneLabel = [(&'static str, String); 1];
 
-/// Returns all figures as OpenMetrics text.
-pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
+/// Returns all figures as text.
+pub(super) fn text(source: &FigureSource, form: Form) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
     let build = Family::<OneLabel, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -43,9 +100,17 @@ pub(super) fn text(source: &FigureSource) -> Result<String, std::fmt::Error> {
         let reading = Reading::By("target", readings.collect());
         register_figure(&mut registry, "target_", figure, reading);
     }
+    for spans in source.metrics.spans().all() {
+        registry.register(spans.name, spans.help, spans.histogram());
+    }
     let mut text = String::new();
-    encode(&mut text, &registry)?;
-    Ok(text)
+    encode_registry(&mut text, &registry)?;
+    encode_registry(&mut text, &process::registry())?;
+    encode_eof(&mut text)?;
+    Ok(match form {
+        Form::OpenMetrics => text,
+        Form::Prometheus => as_prometheus(&text),
+    })
 }
 
 fn register_figure<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>, reading: Reading) {
@@ -152,5 +217,39 @@ fn gauge_name(key: &str, unit: Unit) -> String {
         Unit::Seconds => format!("{stem}_seconds"),
         Unit::Age => format!("{stem}_age_seconds"),
         Unit::Timestamp => format!("{stem}_timestamp_seconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_older_form_is_for_those_who_do_not_know_the_newer_one() {
+        for (accept, form) in [
+            (
+                "application/openmetrics-text;version=1.0.0,text/plain;q=0.5,*/*;q=0.1",
+                Form::OpenMetrics,
+            ),
+            ("text/plain;version=0.0.4;q=1,*/*;q=0.1", Form::Prometheus),
+            ("*/*", Form::OpenMetrics),
+            ("text/html", Form::OpenMetrics),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(Form::accepted(&headers), form, "{accept}");
+        }
+        assert_eq!(Form::accepted(&HeaderMap::new()), Form::OpenMetrics);
+    }
+
+    #[test]
+    fn the_older_form_has_whole_names_and_no_end() {
+        let text = "# HELP a How often.\n# TYPE a counter\na_total{b=\"c d\"} 1\n# HELP x Bytes\n# TYPE x gauge\n\
+                    # UNIT x bytes\nx 2\n# EOF\n";
+        let expected = "# HELP a_total How often.\n# TYPE a_total counter\na_total{b=\"c d\"} 1\n# HELP x Bytes\n\
+                        # TYPE x gauge\nx 2\n";
+        assert_eq!(as_prometheus(text), expected);
     }
 }

@@ -14,6 +14,7 @@ mod ordered;
 mod orders;
 mod placements;
 mod pretty_json;
+mod process;
 mod projects;
 mod query;
 mod status;

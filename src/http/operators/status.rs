@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -143,8 +143,9 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
     Ok(PrettyJson(status).into_response())
 }
 
-async fn show_metrics(State(context): Shared) -> Result<Response, Problem> {
-    let text = metrics::text(&figure_source(&context).await?)
+async fn show_metrics(State(context): Shared, headers: HeaderMap) -> Result<Response, Problem> {
+    let form = metrics::Form::accepted(&headers);
+    let text = metrics::text(&figure_source(&context).await?, form)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
-    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, form.content_type())], text).into_response())
 }

@@ -73,6 +73,8 @@ impl Recorder {
     fn report_results(&self, results: &[FetchResult], recorded: &[Recorded]) {
         let mut last = None;
         for (fetch, recorded) in results.iter().zip(recorded) {
+            let took = fetch.now.since(fetch.fetched_at);
+            self.metrics.spans().fetch.observe(took);
             self.log_outcome(fetch, recorded);
             if let Recorded::Done { outcome, .. } = recorded {
                 last = Some((fetch, outcome));

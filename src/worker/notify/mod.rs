@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::command::Command;
@@ -231,8 +231,14 @@ impl Shared {
             });
             return;
         };
+        let began = Instant::now();
         let attempt = self.sender.receiver.tell(&claim, self.sender.format).await;
         drop(slot);
+        self.sender
+            .metrics
+            .spans()
+            .notification
+            .observe(began.elapsed());
         let now = clock::now();
         let jitter = fastrand::f64();
         self.health().attempted(&claim, &attempt, now, jitter);

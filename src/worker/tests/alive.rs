@@ -105,6 +105,7 @@ impl Fixture {
                     store,
                     policy: policy(),
                     api_off: Vec::new(),
+                    metrics: metrics.clone(),
                 };
                 self.spawn(run(inbox_worker, metrics, stop));
             }

@@ -1,11 +1,15 @@
 //! Metrics of the running service: counts since its start, times of last events, heartbeats of its workers.
 
+mod spans;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+pub use self::spans::{AllSpans, Spans};
 
 use serde::Serialize;
 use strum::VariantArray;
@@ -113,6 +117,7 @@ pub struct ApiView {
 pub struct Metrics {
     started: Instant,
     draining: AtomicBool,
+    spans: AllSpans,
     accepted: [Tally; 3],
     refused: [Tally; Refusal::VARIANTS.len()],
     timestamps_unreadable: Tally,
@@ -165,6 +170,7 @@ impl Metrics {
         Metrics {
             started: Instant::now(),
             draining: AtomicBool::new(false),
+            spans: AllSpans::default(),
             accepted: Default::default(),
             refused: Default::default(),
             timestamps_unreadable: Tally::default(),
@@ -188,6 +194,11 @@ impl Metrics {
     /// Returns the time for which the service has been running.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Returns the histograms of how long things take.
+    pub fn spans(&self) -> &AllSpans {
+        &self.spans
     }
 
     /// Notes that the service shuts down, and accepts no more callbacks.
@@ -359,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_document_lists_every_reason_for_a_refusal_and_no_other() {
-        let document = include_str!("../docs/codes.md");
+        let document = include_str!("../../docs/codes.md");
         let section = document.split("## Refusals of callbacks\n").nth(1);
         let rows = section.unwrap_or_default().lines();
         let rows = rows.filter_map(|line| line.strip_prefix("| `"));

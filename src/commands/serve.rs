@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::path::Path;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         stop,
         reload,
     };
-    match service.run(loaded.config).await {
+    match Box::pin(service.run(loaded.config)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }
@@ -100,7 +99,7 @@ impl Service<'_> {
             service_manager::ready();
             let (listeners, abort) = (app.take_listeners(), app.abort_token());
             let stop_run = CancellationToken::new();
-            let mut running = pin!(app.run(stop_run.clone()));
+            let mut running = Box::pin(app.run(stop_run.clone()));
             let next = tokio::select! {
                 ended = &mut running => return ended.map_err(Failure::Run),
                 () = stop.cancelled() => None,

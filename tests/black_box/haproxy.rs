@@ -1,4 +1,4 @@
-//! The balancer and proxy HAProxy, where it is installed.
+//! The balancer and proxy `HAProxy`, where it is installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

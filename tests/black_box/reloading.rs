@@ -187,8 +187,8 @@ async fn a_faulty_configuration_changes_nothing_and_each_fault_is_named() {
         faulty.write();
         reload(&service, NOT_RELOADED).await;
         let said = service.said();
-        let line = said.lines().filter(|line| line.contains(NOT_RELOADED));
-        let line = line.last().unwrap_or_default();
+        let mut lines = said.lines().filter(|line| line.contains(NOT_RELOADED));
+        let line = lines.next_back().unwrap_or_default();
         assert!(line.contains(named), "{named}: {line}");
         service
             .deliver(event(named, "01horder", "IN_REVIEW", now()))

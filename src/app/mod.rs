@@ -23,6 +23,7 @@ pub use self::listeners::{Listeners, bind};
 pub use self::settings::server_settings;
 pub use self::settings::{client, listener_limits, store_settings};
 use self::spawn::Running;
+pub use self::targets::{TargetError, examine_targets};
 use crate::metrics::Metrics;
 
 /// A service that is open and bound, and runs already.

@@ -6,7 +6,7 @@ use super::error::StartError;
 use super::part::{Part, Run, Shared, run};
 use crate::config::{Config, Destination, Target};
 use crate::store::{Rate, TargetSettings};
-use crate::worker::{Command, Endpoint, Receiver, Sender};
+use crate::worker::{Command, Endpoint, JudgedAddress, Receiver, Sender, TargetFault};
 
 /// Receivers of the configured targets, in their order.
 pub(super) type Receivers = Vec<Receiver>;
@@ -52,6 +52,46 @@ fn receiver(target: &Target) -> Result<Receiver, StartError> {
             Ok(Receiver::Command(command))
         }
     }
+}
+
+/// Reason for which a target cannot be told anything as things are.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The service would not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The service would start, and each attempt would fail. The fault begins with the name of the key.
+    #[error("targets[{index}].{fault}")]
+    Fault {
+        /// Place of the target in the configuration.
+        index: usize,
+        /// Fault of the target.
+        fault: TargetFault,
+    },
+}
+
+/// Looks at each target of the configuration without telling it anything. Returns its name with the addresses to which its
+/// URL leads, or with its fault.
+pub async fn examine_targets(
+    config: &Config,
+) -> Vec<(String, Result<Vec<JudgedAddress>, TargetError>)> {
+    let targets = config.targets.iter().enumerate();
+    // A name server that is silent is waited for once, and not once for each target.
+    let examined = targets.map(|(index, target)| {
+        let receiver = receiver(target);
+        let examine = async move {
+            let examined = receiver?.examine().await;
+            examined.map_err(|fault| TargetError::Fault { index, fault })
+        };
+        (target.name.clone(), tokio::spawn(examine))
+    });
+    let mut targets = Vec::new();
+    for (name, examined) in examined.collect::<Vec<_>>() {
+        if let Ok(examined) = examined.await {
+            targets.push((name, examined));
+        }
+    }
+    targets
 }
 
 /// Returns the maximum number of open files that the attempts to tell targets need: a connection each, or the input, the

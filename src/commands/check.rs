@@ -9,11 +9,12 @@ use reqwest::Method;
 use rustix::process::{Resource, getrlimit};
 
 use super::output::print_line;
-use super::{CONFIG, configuration, operators, start_code, stop_or_report};
-use crate::app::{self, StartError};
+use super::{CONFIG, FAILURE, configuration, operators, start_code, stop_or_report};
+use crate::app::{self, StartError, TargetError};
 use crate::clock;
 use crate::config::{Api, Config, Operators};
 use crate::store;
+use crate::worker::JudgedAddress;
 
 /// Maximum time for the request to an instance that may run.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +62,10 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
                 print_line(format_args!("FAILED  {what}: {error}"));
                 code = start_code(&error).max(code);
             }
+            Verdict::Untellable(error) => {
+                print_line(format_args!("FAILED  {what}: {error}"));
+                code = code.max(FAILURE);
+            }
         }
     }
     for (path, warning) in app::store_settings(&loaded.config).exposed() {
@@ -80,6 +85,8 @@ enum Verdict {
     /// The running instance holds what is checked: a configuration may be checked before that instance takes it up.
     InUse,
     Failed(StartError),
+    /// The service would start, and could not tell a target anything.
+    Untellable(TargetError),
 }
 
 /// Returns `true` if an instance of the service answers at the address of its operators' listener.
@@ -133,5 +140,25 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
             verdicts.push((format!("API client of project {}", project.id), verdict));
         }
     }
+    for (name, examined) in app::examine_targets(config).await {
+        verdicts.push(target_verdict(&name, examined));
+    }
     verdicts
+}
+
+fn target_verdict(
+    name: &str,
+    examined: Result<Vec<JudgedAddress>, TargetError>,
+) -> (String, Verdict) {
+    let target = format!("target {name}");
+    match examined {
+        Ok(addresses) if addresses.is_empty() => (target, Verdict::Good),
+        Ok(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let what = format!("{target}: it leads to {}", addresses.join(", "));
+            (what, Verdict::Good)
+        }
+        Err(TargetError::Start(error)) => (target, Verdict::Failed(error)),
+        Err(error) => (target, Verdict::Untellable(error)),
+    }
 }

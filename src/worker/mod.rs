@@ -19,7 +19,7 @@ pub use alerts::AlertWorker;
 pub use fetch::Fetcher;
 pub use frame::{Worker, run};
 pub use inbox::InboxWorker;
-pub use notify::{Command, Endpoint, EndpointError, Receiver, Sender};
+pub use notify::{Command, Endpoint, EndpointError, JudgedAddress, Receiver, Sender, TargetFault};
 pub use numbers::NumberWorker;
 pub use retention::RetentionWorker;
 

@@ -73,6 +73,11 @@ impl Command {
         }
     }
 
+    /// Returns the absolute path of the program.
+    pub(super) fn program(&self) -> &str {
+        &self.program
+    }
+
     /// Makes one attempt to tell the event of the given id.
     pub(super) async fn run(&self, event: &str, event_type: &str, input: &[u8]) -> Attempt {
         let mut child = match self.spawn(event, event_type) {

@@ -7,6 +7,7 @@
 mod ahead;
 mod cause;
 mod command;
+mod examine;
 mod health;
 mod http;
 mod receiver;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::command::Command;
+pub use self::examine::{JudgedAddress, TargetFault};
 pub use self::http::{Endpoint, EndpointError};
 pub use self::receiver::Receiver;
 

@@ -1,5 +1,7 @@
 //! What targets are told, from outside: the real program against a simulated Sinch, and targets that take it or do not.
 
+mod checked;
+mod endless;
 mod failing;
 mod ledger;
 mod receivers;

@@ -28,18 +28,23 @@ pub(super) fn failure(error: &reqwest::Error) -> DeliveryFailure {
     }
 }
 
+/// Returns the failure of an attempt that has nowhere to go.
+pub(super) fn no_address(no_address: &NoAddress) -> DeliveryFailure {
+    match no_address {
+        NoAddress::NotResolved(error) => DeliveryFailure::NameNotResolved {
+            cause: cause(error),
+        },
+        NoAddress::NotAllowed(address, class) => DeliveryFailure::AddressNotAllowed {
+            address: *address,
+            class: *class,
+        },
+    }
+}
+
 /// Returns the failure that a cause alone shows.
 fn known(error: &(dyn Error + 'static)) -> Option<DeliveryFailure> {
-    if let Some(no_address) = error.downcast_ref::<NoAddress>() {
-        return Some(match no_address {
-            NoAddress::NotResolved(error) => DeliveryFailure::NameNotResolved {
-                cause: cause(error),
-            },
-            NoAddress::NotAllowed(address, class) => DeliveryFailure::AddressNotAllowed {
-                address: *address,
-                class: *class,
-            },
-        });
+    if let Some(found) = error.downcast_ref::<NoAddress>() {
+        return Some(no_address(found));
     }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(DeliveryFailure::Tls { cause: cause(tls) });

@@ -9,14 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use ipnet::IpNet;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, USER_AGENT};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use tokio::time::timeout;
 
-use self::resolver::AllowedAddresses;
+use self::resolver::{AllowedAddresses, NoAddress, some_allowed};
+pub(super) use self::resolver::{NameServer, name_server};
+use super::cause::cause;
+use super::examine::{JudgedAddress, LOOKUP_MAX, TargetFault};
 use crate::clock;
 use notifications::{
     Attempt, Content, DeliveryFailure, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER,
-    check_address, retry_after, sign,
+    retry_after, sign,
 };
 use number_order::Time;
 
@@ -40,7 +43,7 @@ pub struct Endpoint {
     client: Client,
     url: Url,
     keys: Vec<SigningKey>,
-    allow: Vec<IpNet>,
+    addresses: AllowedAddresses,
 }
 
 /// Reason why there is no client of a URL.
@@ -70,13 +73,28 @@ impl Endpoint {
         slots: usize,
         timeout: Duration,
     ) -> Result<Endpoint, EndpointError> {
+        let (client, names) = (Client::builder(), name_server());
+        Endpoint::build(client, names, url, keys, allow, slots, timeout)
+    }
+
+    /// Returns a client of a URL as [`Endpoint::new`] does, with what the builder has set already, and another name server.
+    pub(super) fn build(
+        client: ClientBuilder,
+        names: NameServer,
+        url: &str,
+        keys: Vec<SigningKey>,
+        allow: Vec<IpNet>,
+        slots: usize,
+        timeout: Duration,
+    ) -> Result<Endpoint, EndpointError> {
         // This fails only if a provider is already installed, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = Url::parse(url).map_err(|_| EndpointError::Url)?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(EndpointError::Url);
         }
-        let client = Client::builder()
+        let addresses = AllowedAddresses::new(allow, names);
+        let client = client
             .timeout(timeout)
             .connect_timeout(CONNECT_MAX.min(timeout / 2))
             // Whoever answers could lead the program anywhere.
@@ -88,14 +106,14 @@ impl Endpoint {
             .tcp_nodelay(true)
             .pool_max_idle_per_host(slots)
             .pool_idle_timeout(IDLE_MAX)
-            .dns_resolver(AllowedAddresses::new(allow.clone()))
+            .dns_resolver(addresses.clone())
             .build()
             .map_err(EndpointError::Http)?;
         Ok(Endpoint {
             client,
             url,
             keys,
-            allow,
+            addresses,
         })
     }
 
@@ -125,13 +143,45 @@ impl Endpoint {
 
     /// Checks the address in the URL, if it has one: it is never resolved.
     fn check_literal(&self) -> Result<(), DeliveryFailure> {
-        let address: IpAddr = match self.url.host() {
-            Some(url::Host::Ipv4(address)) => address.into(),
-            Some(url::Host::Ipv6(address)) => address.into(),
-            Some(url::Host::Domain(_)) | None => return Ok(()),
+        let Some(address) = self.literal() else {
+            return Ok(());
         };
-        check_address(address, &self.allow)
-            .map_err(|class| DeliveryFailure::AddressNotAllowed { address, class })
+        match some_allowed(vec![self.addresses.judge(address)]) {
+            Ok(_) => Ok(()),
+            Err(no_address) => Err(fault::no_address(&no_address)),
+        }
+    }
+
+    /// Returns the address in the URL, if it has one.
+    fn literal(&self) -> Option<IpAddr> {
+        match self.url.host()? {
+            url::Host::Ipv4(address) => Some(address.into()),
+            url::Host::Ipv6(address) => Some(address.into()),
+            url::Host::Domain(_) => None,
+        }
+    }
+
+    /// Returns the addresses to which the URL leads, of which at least one is allowed. Nothing is sent there.
+    pub(super) async fn examine(&self) -> Result<Vec<JudgedAddress>, TargetFault> {
+        let found = match (self.literal(), self.url.host_str()) {
+            (None, Some(name)) => timeout(LOOKUP_MAX, self.addresses.look_up(name))
+                .await
+                .map_err(|_| TargetFault::NameServerSilent)?,
+            (address, _) => some_allowed(
+                address
+                    .map(|one| self.addresses.judge(one))
+                    .into_iter()
+                    .collect(),
+            ),
+        };
+        found.map_err(|no_address| match no_address {
+            NoAddress::NotResolved(error) => TargetFault::NameNotResolved {
+                cause: cause(&error),
+            },
+            NoAddress::NotAllowed(address, class) => {
+                TargetFault::AddressNotAllowed { address, class }
+            }
+        })
     }
 }
 

@@ -16,9 +16,6 @@ use super::http::Endpoint;
 /// Id of the event in these tests.
 const EVENT: &str = "evt_0123456789abcdef";
 
-/// Maximum time for an attempt in these tests, of which some wait for its end.
-const TIMEOUT: Duration = Duration::from_secs(1);
-
 fn content() -> Content {
     Format::Json.render(r#"{"type":"order.completed"}"#, EVENT, "x")
 }

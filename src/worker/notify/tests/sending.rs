@@ -22,17 +22,17 @@ use notifications::{Filter, Format, RetrySchedule};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A database in which notifications wait, and the tokens of its senders.
-struct Fixture {
+pub(super) struct Fixture {
     folder: TempDir,
-    store: Store,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-    abort: CancellationToken,
+    pub(super) store: Store,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: CancellationToken,
+    pub(super) abort: CancellationToken,
 }
 
 impl Fixture {
     /// Makes a database in which each of the targets waits to be told `events` events about each of `orders` orders.
-    async fn new(targets: &[&str], orders: usize, events: usize) -> Fixture {
+    pub(super) async fn new(targets: &[&str], orders: usize, events: usize) -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = targets.iter().map(|name| TargetSettings {
             name: (*name).to_owned(),
@@ -86,7 +86,7 @@ impl Fixture {
         db.close().await.expect("closes");
     }
 
-    fn endpoint(url: &str) -> Box<Endpoint> {
+    pub(super) fn endpoint(url: &str) -> Box<Endpoint> {
         let endpoint = Endpoint::new(url, Vec::new(), nets(&["127.0.0.1/32"]), 4, PATIENCE);
         Box::new(endpoint.expect("a client"))
     }
@@ -116,7 +116,7 @@ impl Fixture {
     }
 
     /// Waits until this many notifications of the target wait.
-    async fn waiting(&self, target: &str, count: u64) {
+    pub(super) async fn waiting(&self, target: &str, count: u64) {
         let what = format!("{count} that wait for {target}");
         until(&what, async || {
             let targets = self.store.targets().await.expect("is read");

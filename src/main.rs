@@ -56,7 +56,7 @@ enum Command {
     /// See the project's numbers, set where their callbacks go, and release them.
     #[command(subcommand)]
     Numbers(commands::numbers::Command),
-    /// See the events that other systems are told, and how they take them; send them again.
+    /// See the events that other systems are told, and how they take them; send them again; make keys, print schemas.
     #[command(subcommand)]
     Events(commands::events::Command),
     /// Make all the checks that `serve` makes at its start, without serving.

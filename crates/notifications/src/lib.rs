@@ -63,5 +63,5 @@ pub use retry::{RetrySchedule, retry_after};
 pub use sample::sample;
 pub use schema::{SCHEMA_VERSION, schema, schemas};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, sign};
+pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, new_key, sign};
 pub use signature::{SignedHeaders, VerifyError, verify};

@@ -223,6 +223,14 @@ impl Settings {
         self
     }
 
+    /// Takes a key out of the target that was added last.
+    #[must_use]
+    pub fn unset_target(mut self, name: &'static str) -> Settings {
+        let last = self.targets.last_mut().expect("a target was added");
+        last.remove(name);
+        self
+    }
+
     /// Returns the text of the configuration file. Texts, numbers and lists are written alike in JSON and TOML.
     pub fn text(&self) -> String {
         let tables = self

@@ -1,8 +1,10 @@
-//! `events`: what other systems are told, and how they take it, as the running service knows it.
+//! `events`: what other systems are told, how they take it, as the running service knows it, and what a receiver needs.
 
+mod key;
 mod list;
 mod notifications;
 mod redrive;
+mod schema;
 mod service;
 mod targets;
 
@@ -17,6 +19,19 @@ use super::command_error::CommandError;
 /// Commands about events and targets.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Request something of the running service.
+    #[command(flatten)]
+    Request(Request),
+    /// Print the JSON Schema of a type of events; without a type, list the types.
+    Schema(schema::Arguments),
+    /// Make the keys with which targets are told, and print what their receivers need to verify.
+    #[command(subcommand)]
+    Key(key::Command),
+}
+
+/// Commands that request something of the running service.
+#[derive(Subcommand, Debug)]
+pub enum Request {
     /// List events, as the feed has them; with --follow, go on as they are recorded.
     List(list::Arguments),
     /// List the targets: what waits for each, and how it receives.
@@ -31,7 +46,7 @@ pub enum Command {
     SendTest(targets::TestArguments),
 }
 
-/// Options of every command about events.
+/// Options of every request.
 #[derive(clap::Args, Debug)]
 pub struct Options {
     /// Print JSON, as the service has it, for programs; a failure is JSON too.
@@ -39,31 +54,40 @@ pub struct Options {
     pub json: bool,
 }
 
-impl Command {
+impl Request {
     fn options(&self) -> &Options {
         match self {
-            Command::List(arguments) => &arguments.options,
-            Command::Targets(arguments) => &arguments.options,
-            Command::Notifications(arguments) => &arguments.options,
-            Command::Redrive(arguments) => &arguments.options,
-            Command::Resume(arguments) => &arguments.options,
-            Command::SendTest(arguments) => &arguments.options,
+            Request::List(arguments) => &arguments.options,
+            Request::Targets(arguments) => &arguments.options,
+            Request::Notifications(arguments) => &arguments.options,
+            Request::Redrive(arguments) => &arguments.options,
+            Request::Resume(arguments) => &arguments.options,
+            Request::SendTest(arguments) => &arguments.options,
         }
     }
 }
 
-/// Runs one of the commands. It needs only the service's address and token from the configuration.
+/// Runs one of the commands.
 pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
-    let json = command.options().json;
+    match command {
+        Command::Request(request) => run_request(config, request).await,
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Key(command) => key::run(config, &command),
+    }
+}
+
+/// Runs a command that needs only the service's address and token from the configuration.
+async fn run_request(config: Option<&Path>, request: Request) -> ExitCode {
+    let json = request.options().json;
     let ended = async {
         let service = Service::of_configuration(config)?;
-        match command {
-            Command::List(arguments) => return list::run(&service, &arguments).await,
-            Command::Targets(_) => targets::list(&service, json).await,
-            Command::Notifications(arguments) => notifications::run(&service, &arguments).await,
-            Command::Redrive(arguments) => redrive::run(&service, &arguments).await,
-            Command::Resume(arguments) => targets::resume(&service, &arguments).await,
-            Command::SendTest(arguments) => targets::send_test(&service, &arguments).await,
+        match request {
+            Request::List(arguments) => return list::run(&service, &arguments).await,
+            Request::Targets(_) => targets::list(&service, json).await,
+            Request::Notifications(arguments) => notifications::run(&service, &arguments).await,
+            Request::Redrive(arguments) => redrive::run(&service, &arguments).await,
+            Request::Resume(arguments) => targets::resume(&service, &arguments).await,
+            Request::SendTest(arguments) => targets::send_test(&service, &arguments).await,
         }?;
         Ok(ExitCode::SUCCESS)
     };

@@ -194,8 +194,8 @@ fn faults_of_a_target() {
         (
             "[[targets]]\nname = \"crm\"\nurl = \"https://crm.example.com\"\n",
             vec![
-                "targets[0].secrets: needed for the target to tell the service from anybody else; set whsec_ and what \
-                 `openssl rand -base64 32` says, or secrets_file, or say signature = \"off\"",
+                "targets[0].secrets: needed for the target to tell the service from anybody else; `sinch-callbacks events key \
+                 new` makes one; or set secrets_file, or say signature = \"off\"",
             ],
         ),
         (

@@ -3,6 +3,7 @@
 mod checked;
 mod endless;
 mod failing;
+mod keys;
 mod ledger;
 mod receivers;
 mod rotation;

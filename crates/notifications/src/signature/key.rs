@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 /// Bytes that the specification allows for a symmetric secret.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-const SYMMETRIC: &str = "whsec_";
-const SECRET: &str = "whsk_";
+pub(super) const SYMMETRIC: &str = "whsec_";
+pub(super) const SECRET: &str = "whsk_";
 const PUBLIC: &str = "whpk_";
 
 /// Fault of a key's text. It does not quote the text, which may be a secret.

@@ -4,11 +4,13 @@
 //! remembers the id takes each event once.
 
 mod key;
+mod new_key;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use key::{KeyError, Scheme, SigningKey, VerifyingKey};
+pub use new_key::new_key;
 pub use verify::{SignedHeaders, VerifyError, verify};
 
 /// Name of the header with the event's id, which is the same at each attempt.

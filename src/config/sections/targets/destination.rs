@@ -139,8 +139,8 @@ fn signing_keys(reader: &mut Reader<'_>, placed: &[PlacedSecret]) -> Vec<Signing
 
 fn check_signed(reader: &mut Reader<'_>, is_signed: bool, has_secrets: bool) {
     if is_signed && !has_secrets {
-        let what = "needed for the target to tell the service from anybody else; set whsec_ and what `openssl rand \
-                    -base64 32` says, or secrets_file, or say signature = \"off\"";
+        let what = "needed for the target to tell the service from anybody else; `sinch-callbacks events key new` makes one; or \
+                    set secrets_file, or say signature = \"off\"";
         reader.fault(&reader.at("secrets"), what);
     }
 }

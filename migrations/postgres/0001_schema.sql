@@ -362,6 +362,7 @@ CREATE TABLE events (
 );
 
 CREATE UNIQUE INDEX events_order ON events (order_id, order_sequence) WHERE order_id IS NOT NULL;
+CREATE INDEX events_feed ON events (type, provisional, sequence) WHERE NOT test;
 
 -- A target: a receiver of notifications, with what is known of how it receives them. Its row has the rate and the circuit
 -- that replicas share.
@@ -428,7 +429,9 @@ CREATE TABLE service (
     -- Id up to which only the newest fetches of each order are left.
     fetches_pruned_through    bigint NOT NULL CHECK (fetches_pruned_through >= 0),
     -- Number up to which only the newest event of each order is left, and those that wait or are parked.
-    events_pruned_through     bigint NOT NULL CHECK (events_pruned_through >= 0)
+    events_pruned_through     bigint NOT NULL CHECK (events_pruned_through >= 0),
+    -- Random. Who restores the database from a backup sets it to its default: the feed is another one then.
+    feed_id                   text   NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', '') CHECK (feed_id <> '')
 );
 INSERT INTO service (id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through)
 VALUES (1, 0, 0, 0, 0);

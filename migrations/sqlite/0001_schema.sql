@@ -323,6 +323,7 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE UNIQUE INDEX events_order ON events (order_id, order_sequence) WHERE order_id IS NOT NULL;
+CREATE INDEX events_feed ON events (type, provisional, sequence) WHERE test = 0;
 
 -- A target: a receiver of notifications, with what is known of how it receives them.
 CREATE TABLE targets (
@@ -430,10 +431,11 @@ CREATE TABLE service (
     fetches_pruned_through    INTEGER NOT NULL CHECK (fetches_pruned_through >= 0),
     -- Number up to which only the newest event of each order is left, and those that wait or are parked.
     events_pruned_through     INTEGER NOT NULL CHECK (events_pruned_through >= 0),
+    feed_id                   TEXT    NOT NULL CHECK (feed_id <> ''), -- random; a restore gives the feed another one
     write_probed_at           INTEGER NOT NULL,                -- time at which the write probe last proved that writes work
     -- 1 if the last run ended with a clean shutdown.
     clean_shutdown            INTEGER NOT NULL CHECK (clean_shutdown IN (0, 1))
 ) STRICT;
 INSERT INTO service (id, processed_through, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through,
-    events_pruned_through, write_probed_at, clean_shutdown)
-VALUES (1, 0, 0, 0, 0, 0, 0, 1);
+    events_pruned_through, feed_id, write_probed_at, clean_shutdown)
+VALUES (1, 0, 0, 0, 0, 0, lower(hex(randomblob(16))), 0, 1);

@@ -37,14 +37,15 @@ pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
     Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, DueNumber,
-    EventPage, FeedEvent, FetchResult, FetchRow, Forgot, Found, Holdings, ListedDelivery, Listing,
-    NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim, NotificationFilter,
-    NotificationOutcome, NotificationRequest, NotificationResult, NotificationRow,
-    NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery, NumberRecorded, NumberRow,
-    OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound, PlacementRow, ProcessReport,
-    ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert,
-    RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary,
-    TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow, WatchRequest,
+    EventPage, FeedEvent, FeedRequest, FetchResult, FetchRow, Forgot, Found, Holdings,
+    ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
+    NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
+    NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
+    NumberRecorded, NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
+    PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
+    ResolvedAlert, RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow,
+    StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
+    WatchRequest,
 };
 
 use std::ops::RangeInclusive;

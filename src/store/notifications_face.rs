@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::{
-    EventPage, Listing, NotificationFilter, NotificationRequest, NotificationResult,
+    EventPage, FeedRequest, Listing, NotificationFilter, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, Store, StoreError, TargetRow, TestEvent,
 };
 use number_order::Time;
@@ -43,14 +43,14 @@ impl Store {
         backend!(self, store => store.told())
     }
 
-    /// Returns events after the given number, at most `limit`, without those that tried a target; with `None` those
-    /// after the newest one.
+    /// Returns events of the feed, without those that tried a target. What it costs does not grow with the events that are
+    /// left out.
     ///
     /// # Errors
     ///
     /// Fails if the database cannot be read.
-    pub async fn events(&self, after: Option<i64>, limit: u32) -> Result<EventPage, StoreError> {
-        backend!(self, store => store.events(after, limit).await)
+    pub async fn events(&self, request: &FeedRequest) -> Result<EventPage, StoreError> {
+        backend!(self, store => store.events(request).await)
     }
 
     /// Returns all targets, also those that are not configured any more.

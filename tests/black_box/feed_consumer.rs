@@ -101,9 +101,12 @@ impl Stream {
     }
 }
 
-/// Reads an event; `None`: the block has none.
+/// Reads an event; `None`: the block has none, or says which feed this is.
 fn read_block(block: &str) -> Option<Streamed> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+    if field("event: ") == Some("feed") {
+        return None;
+    }
     Some(Streamed {
         data: field("data: ")?.to_owned(),
         id: field("id: ")?.parse().expect("a number"),

@@ -254,3 +254,47 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// The numbers of events that a restore takes back are given again, so a consumer's place means something else.
+#[tokio::test]
+async fn a_restored_database_has_another_feed() {
+    let (home, settings) = place();
+    let file = home.path().join("backup.db");
+    let service = Service::start(&settings).await;
+    let feed = async |service: &Service| {
+        let page = service.get("/api/v1/events").await.json();
+        page["feed"].as_str().expect("an id").to_owned()
+    };
+    let before = feed(&service).await;
+    let copied = copy(&settings, "backup", &file, None).await;
+    assert_eq!(copied.code, OK, "{copied:?}");
+    service.stop().await;
+    let service = Service::start(&settings).await;
+    assert_eq!(
+        feed(&service).await,
+        before,
+        "neither a backup nor a restart changes it"
+    );
+    service.stop().await;
+    let mut feeds = vec![before];
+    for _ in 0..2 {
+        let restored = copy(&settings, "restore", &file, Some("--replace")).await;
+        assert_eq!(restored.code, OK, "{restored:?}");
+        let service = Service::start(&settings).await;
+        let after = feed(&service).await;
+        assert!(!feeds.contains(&after), "{after} of {feeds:?}");
+        for path in ["/api/v1/events", "/api/v1/events/stream"] {
+            let old = service
+                .get(&format!("{path}?after=0&feed={}", feeds[0]))
+                .await;
+            old.assert_refusal(409, path);
+            assert_eq!(old.json()["newest"], 0);
+        }
+        let new = service
+            .get(&format!("/api/v1/events?after=0&feed={after}"))
+            .await;
+        assert_eq!(new.status, 200, "{new:?}");
+        feeds.push(after);
+        service.stop().await;
+    }
+}

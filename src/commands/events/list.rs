@@ -50,6 +50,7 @@ struct Page<'a> {
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
     next: i64,
+    feed: &'a str,
 }
 
 /// Output of the events, in one of its forms.
@@ -73,9 +74,10 @@ pub(super) async fn run(
         None if arguments.follow => None,
         start => Some(start.unwrap_or_else(|| "oldest".to_owned())),
     };
+    let mut feed: Option<String> = None;
     let mut is_first = true;
     while output::is_taken() {
-        let answer = match page(service, arguments, after.as_deref()).await {
+        let answer = match page(service, arguments, after.as_deref(), feed.as_deref()).await {
             Ok(answer) => answer,
             Err(error) if arguments.follow && !is_first && error.is_passing() => {
                 print_error(format_args!("{error}; asking again"));
@@ -103,6 +105,7 @@ pub(super) async fn run(
         // A feed of which nothing more was looked at is at its end.
         let is_end = after.as_ref() == Some(&next);
         after = Some(next);
+        feed = Some(page.feed.to_owned());
         if is_end && !arguments.follow {
             printer.end(page.next);
             break;
@@ -115,6 +118,7 @@ async fn page(
     service: &Service,
     arguments: &Arguments,
     after: Option<&str>,
+    feed: Option<&str>,
 ) -> Result<String, ServiceError> {
     let provisional = arguments.provisional.then_some("true");
     // The first request tells where the feed is, so that nothing is missed while it is down.
@@ -122,6 +126,7 @@ async fn page(
     let wait = WAIT.as_secs().to_string();
     let params = [
         ("after", after),
+        ("feed", feed),
         ("types", arguments.types.as_deref()),
         ("provisional", provisional),
         ("limit", Some(PAGE_SIZE)),

@@ -265,10 +265,12 @@ pub(super) const TABLES: [Table; 20] = [
     // Progress of retention that cannot be true begins anew within its bounds, as at a start.
     Table {
         name: "service",
-        columns: "id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through",
+        columns: "id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through, \
+                  feed_id",
         select: select!(
             "id, max(0, min(bodies_emptied_through, processed_through)), \
-             max(0, min(deliveries_pruned_through, processed_through)), max(0, fetches_pruned_through), max(0, events_pruned_through)",
+             max(0, min(deliveries_pruned_through, processed_through)), max(0, fetches_pruned_through), max(0, events_pruned_through), \
+             feed_id",
             "service",
             "id",
             ""

@@ -10,6 +10,7 @@ mod columns;
 pub(super) mod cursor;
 pub(super) mod details;
 pub(super) mod due;
+pub(super) mod feed;
 pub(super) mod history;
 pub(super) mod inbox;
 pub(super) mod lists;

@@ -8,8 +8,7 @@ use super::codes::Code;
 use super::{Columns, time};
 use crate::store::outbox::{Known, KnownOrder, NotificationRow};
 use crate::store::{
-    EventPage, FeedEvent, NotificationClaim, NotificationOutcome, NotificationRequest,
-    NotificationResult,
+    NotificationClaim, NotificationOutcome, NotificationRequest, NotificationResult,
 };
 use notifications::{DeliveryFailure, TargetHealth};
 use number_order::{Id, OrderKey, State, Time};
@@ -366,39 +365,4 @@ impl HealthText {
             failure_fields: failure_fields.flatten(),
         }
     }
-}
-
-/// Returns a page of the feed, unless what was asked for is pruned, or lies beyond the newest event.
-pub(in crate::store) fn feed_page(
-    after: i64,
-    pruned_through: i64,
-    newest: i64,
-    found: &[impl Columns],
-) -> sqlx::Result<EventPage> {
-    if after > newest {
-        return Ok(EventPage::Ahead { newest });
-    }
-    if after < pruned_through {
-        return Ok(EventPage::Pruned {
-            after: pruned_through,
-        });
-    }
-    let events = found.iter().map(event_of_row);
-    Ok(EventPage::Events {
-        after,
-        events: events.collect::<sqlx::Result<_>>()?,
-    })
-}
-
-fn event_of_row(row: &impl Columns) -> sqlx::Result<FeedEvent> {
-    let event_type = row.text("type")?;
-    Ok(FeedEvent {
-        sequence: row.int("sequence")?,
-        event_type: event_type.parse().map_err(|_| sqlx::Error::ColumnDecode {
-            index: "type".to_owned(),
-            source: format!("no type of events: {event_type:.40?}").into(),
-        })?,
-        provisional: row.flag("provisional")?,
-        body: row.text("body")?.to_owned(),
-    })
 }

@@ -26,6 +26,11 @@ const COPY_BUFFER_BYTES: usize = 1 << 18;
 /// Warning about a backup that may lack a part of its data, since its database was not closed.
 const UNCLOSED_WARNING: &str = "it was not closed, and no -wal lies beside it: if it was copied without its -wal, what was in that is missing";
 
+/// Marks a database as restored: it was left by an unclean end, since callbacks may have come after the backup, and its feed
+/// is another one, since the numbers of events that are gone are given again.
+const MARK_RESTORED: &str =
+    "UPDATE service SET clean_shutdown = 0, feed_id = lower(hex(randomblob(16)))";
+
 /// Puts a backup in the place of the database, after checks that the backup is whole and of this program. The next
 /// start fetches every open order, since the backup lacks the callbacks that came after it. An existing database is put
 /// aside, if that is allowed. Until the backup takes its place, `stop` ends the restore.
@@ -128,7 +133,7 @@ fn copy_bytes(
     }
 }
 
-/// Makes sure that a copied backup is whole and of this program, and marks it as left by an unclean end.
+/// Makes sure that a copied backup is whole and of this program, and marks it as restored.
 async fn examine_copy(
     source: &Path,
     copy: &Path,
@@ -166,8 +171,10 @@ async fn examine_copy(
     if may_want_its_log && !clean {
         copied.flaws.push(UNCLOSED_WARNING.to_owned());
     }
-    let unclean = sqlx::query("UPDATE service SET clean_shutdown = 0");
-    unclean.execute(&mut db).await.map_err(failed)?;
+    sqlx::query(MARK_RESTORED)
+        .execute(&mut db)
+        .await
+        .map_err(failed)?;
     // Closing the last connection checkpoints the log.
     db.close().await.map_err(failed)?;
     Ok(copied)

@@ -24,7 +24,7 @@ pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use notification::{
-    EventPage, FeedEvent, NotificationClaim, NotificationFilter, NotificationOutcome,
+    EventPage, FeedEvent, FeedRequest, NotificationClaim, NotificationFilter, NotificationOutcome,
     NotificationRequest, NotificationResult, NotificationRow, NotificationsClaimed, TargetRow,
     TestEvent,
 };

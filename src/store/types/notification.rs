@@ -209,15 +209,34 @@ pub struct TestEvent {
     pub now: Time,
 }
 
+/// Request for a page of the feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedRequest {
+    /// Number after which the events come; `None`: that of the newest one.
+    pub after: Option<i64>,
+    /// Id of the feed in which the number was given, if the reader knows it.
+    pub feed: Option<String>,
+    /// Types of events; empty: all.
+    pub types: Vec<EventType>,
+    /// `true`: also events about a provisional state alone.
+    pub provisional: bool,
+    /// Maximum number of events.
+    pub limit: u32,
+}
+
 /// Page of the feed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventPage {
     /// Events after a number, the oldest first; there may be none.
     Events {
+        /// Id of the feed.
+        feed: String,
         /// Number after which the events come.
         after: i64,
-        /// The events.
+        /// The events that were asked for.
         events: Vec<FeedEvent>,
+        /// Number through which the feed was looked at: there is no other event up to it that was asked for.
+        through: i64,
     },
     /// Events after the asked number are not kept any more. The feed can be read after the given number.
     Pruned {
@@ -226,6 +245,11 @@ pub enum EventPage {
     },
     /// The asked number is of no event yet: the database was restored, or it is another one.
     Ahead {
+        /// Number of the newest event.
+        newest: i64,
+    },
+    /// The number was given in another feed: the database was restored since, or it is another one.
+    Other {
         /// Number of the newest event.
         newest: i64,
     },
@@ -238,8 +262,6 @@ pub struct FeedEvent {
     pub sequence: i64,
     /// Type of the event.
     pub event_type: EventType,
-    /// `true` if the event is about a provisional state alone.
-    pub provisional: bool,
     /// JSON of the event.
     pub body: String,
 }

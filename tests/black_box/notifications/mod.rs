@@ -7,6 +7,7 @@ mod keys;
 mod ledger;
 mod receivers;
 mod rotation;
+mod schemas;
 mod told;
 
 use number_order::State::{Completed, Created, InReview};

@@ -2,6 +2,7 @@
 
 mod query;
 mod reader;
+mod schemas;
 mod stream;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use self::query::{FeedQuery, STREAM_PARAMS, StreamQuery};
+use self::query::{FeedQuery, STREAM_PARAMS, stream_choice};
 use self::reader::{Batch, Reader};
 use self::stream::EventStream;
 use super::query::QueryParams;
@@ -29,11 +30,14 @@ pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/api/v1/events", get(list_events))
         .route("/api/v1/events/stream", get(stream_events))
+        .merge(schemas::routes())
 }
 
 /// Page of the feed.
 #[derive(Serialize)]
 struct FeedPage<'a> {
+    /// Id of the feed: a database that is restored from a backup has another one.
+    feed: &'a str,
     /// Events as they are stored, and as targets get them.
     events: Vec<&'a RawValue>,
     /// Value of the parameter `after` with which the next page is requested.
@@ -46,11 +50,12 @@ impl<'a> FeedPage<'a> {
     /// # Errors
     ///
     /// Returns the refusal of a page that has an event which another program has spoilt.
-    fn new(batch: &'a Batch) -> Result<FeedPage<'a>, Problem> {
+    fn new(feed: &'a str, batch: &'a Batch) -> Result<FeedPage<'a>, Problem> {
         let body = |event: &'a FeedEvent| {
             serde_json::from_str(&event.body).map_err(|_| unreadable(event.sequence))
         };
         Ok(FeedPage {
+            feed,
             events: batch.events.iter().map(body).collect::<Result<_, _>>()?,
             next: batch.next,
         })
@@ -64,7 +69,7 @@ fn unreadable(sequence: i64) -> Problem {
 
 async fn list_events(State(context): Shared, query: RawQuery) -> Result<Response, Problem> {
     let query = FeedQuery::read(query)?;
-    let mut reader = Reader::open(context.store.clone(), query.after, query.choice).await?;
+    let mut reader = Reader::open(context.store.clone(), query.choice).await?;
     let batch = match query.wait {
         None => reader.read(query.limit).await?,
         Some(wait) => {
@@ -72,7 +77,7 @@ async fn list_events(State(context): Shared, query: RawQuery) -> Result<Response
             wait_for_events(&context, &mut reader, query.limit, wait).await?
         }
     };
-    Ok(Json(FeedPage::new(&batch)?).into_response())
+    Ok(Json(FeedPage::new(reader.feed(), &batch)?).into_response())
 }
 
 /// Reads until there is something, the time is over, or the service stops.
@@ -107,9 +112,9 @@ async fn stream_events(
     query: RawQuery,
 ) -> Result<Response, Problem> {
     let params = QueryParams::read(query, &STREAM_PARAMS)?;
-    let StreamQuery { after, choice } = StreamQuery::new(&params, &headers)?;
+    let choice = stream_choice(&params, &headers)?;
     let permit = reader_permit(&context)?;
-    let reader = Reader::open(context.store.clone(), after, choice).await?;
+    let reader = Reader::open(context.store.clone(), choice).await?;
     let body = EventStream::new(reader, context.stop.clone(), permit);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
+use strum::VariantArray;
 
 use super::reader::{Choice, Start};
 use crate::http::operators::page_size;
 use crate::http::operators::query::QueryParams;
 use crate::http::problem::Problem;
-use notifications::TypePattern;
+use notifications::{EventType, TypePattern};
 
 /// Maximum time for which a request waits for events.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -21,14 +22,13 @@ const OLDEST: &str = "oldest";
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Query parameters of a page of the feed.
-const PAGE_PARAMS: [&str; 5] = ["after", "types", "provisional", "limit", "wait"];
+const PAGE_PARAMS: [&str; 6] = ["after", "feed", "types", "provisional", "limit", "wait"];
 
 /// Query parameters of the stream.
-pub(super) const STREAM_PARAMS: [&str; 3] = ["after", "types", "provisional"];
+pub(super) const STREAM_PARAMS: [&str; 4] = ["after", "feed", "types", "provisional"];
 
 /// Request for a page of the feed.
 pub(super) struct FeedQuery {
-    pub after: Start,
     pub choice: Choice,
     /// Maximum number of events.
     pub limit: usize,
@@ -50,36 +50,26 @@ impl FeedQuery {
             return Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail));
         }
         Ok(FeedQuery {
-            after: start("after", params.text("after"))?,
-            choice: choice(&params)?,
+            choice: choice(&params, start("after", params.text("after"))?)?,
             limit: page_size(params.number("limit")?) as usize,
             wait: wait.filter(|secs| *secs > 0).map(Duration::from_secs),
         })
     }
 }
 
-/// Request for the stream of events.
-pub(super) struct StreamQuery {
-    pub after: Start,
-    pub choice: Choice,
-}
-
-impl StreamQuery {
-    /// Reads the parameters of a request for the stream. What a reader last saw comes before `after`, which a browser
-    /// repeats as it was at first.
-    ///
-    /// # Errors
-    ///
-    /// Returns the refusal of parameters that make no sense.
-    pub fn new(params: &QueryParams, headers: &HeaderMap) -> Result<StreamQuery, Problem> {
-        let last_seen = headers.get(LAST_EVENT_ID);
-        let after = match last_seen.filter(|value| !value.is_empty()) {
-            Some(value) => start("Last-Event-ID", Some(value.to_str().unwrap_or("?")))?,
-            None => start("after", params.text("after"))?,
-        };
-        let choice = choice(params)?;
-        Ok(StreamQuery { after, choice })
-    }
+/// Reads the parameters of a request for the stream. What a reader last saw comes before `after`, which a browser repeats as
+/// it was at first.
+///
+/// # Errors
+///
+/// Returns the refusal of parameters that make no sense.
+pub(super) fn stream_choice(params: &QueryParams, headers: &HeaderMap) -> Result<Choice, Problem> {
+    let last_seen = headers.get(LAST_EVENT_ID);
+    let start = match last_seen.filter(|value| !value.is_empty()) {
+        Some(value) => start("Last-Event-ID", Some(value.to_str().unwrap_or("?")))?,
+        None => start("after", params.text("after"))?,
+    };
+    choice(params, start)
 }
 
 fn start(name: &str, text: Option<&str>) -> Result<Start, Problem> {
@@ -96,15 +86,18 @@ fn start(name: &str, text: Option<&str>) -> Result<Start, Problem> {
     })
 }
 
-fn choice(params: &QueryParams) -> Result<Choice, Problem> {
-    let types = params.text("types").map(patterns).transpose()?;
+fn choice(params: &QueryParams, start: Start) -> Result<Choice, Problem> {
+    let types = params.text("types").map(types).transpose()?;
     Ok(Choice {
+        start,
+        feed: params.text("feed").map(str::to_owned),
         types: types.unwrap_or_default(),
         provisional: params.flag("provisional")? == Some(true),
     })
 }
 
-fn patterns(text: &str) -> Result<Vec<TypePattern>, Problem> {
+/// Returns the types that a list of patterns chooses, each once.
+fn types(text: &str) -> Result<Vec<EventType>, Problem> {
     let pattern = |text: &str| {
         TypePattern::new(text.trim()).ok_or_else(|| {
             let detail = format!(
@@ -114,5 +107,8 @@ fn patterns(text: &str) -> Result<Vec<TypePattern>, Problem> {
             Problem::with_detail(StatusCode::BAD_REQUEST, detail)
         })
     };
-    text.split(',').map(pattern).collect()
+    let patterns: Vec<TypePattern> = text.split(',').map(pattern).collect::<Result<_, _>>()?;
+    let types = EventType::VARIANTS.iter().copied();
+    let chosen = types.filter(|one| patterns.iter().any(|pattern| pattern.matches(*one)));
+    Ok(chosen.collect())
 }

@@ -8,17 +8,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::problem::Problem;
-use crate::store::{EventPage, FeedEvent, Store, StoreError};
-use notifications::TypePattern;
+use crate::store::{EventPage, FeedEvent, FeedRequest, Store, StoreError};
+use notifications::EventType;
 
 /// Number of events that are read from the store at a time, which bounds the memory of a reader.
-const CHUNK: u32 = 100;
+const CHUNK: usize = 100;
 
 /// Size at which a batch ends, whatever its limit is.
 const BATCH_BYTES: usize = 1024 * 1024;
-
-/// Maximum time for which one call looks for events that are chosen. The caller learns how far it came.
-const SCAN_MAX: Duration = Duration::from_secs(2);
 
 /// Maximum time without a look at the store: that events were recorded may be told or not, and replicas do not tell.
 const POLL: Duration = Duration::from_secs(1);
@@ -38,21 +35,17 @@ pub(super) enum Start {
     After(i64),
 }
 
-/// Choice of events.
-#[derive(Clone, Debug, Default)]
+/// What a reader asks for.
+#[derive(Clone, Debug)]
 pub(super) struct Choice {
+    /// Position at which the reader begins.
+    pub start: Start,
+    /// Id of the feed in which the position was given, if the reader names it.
+    pub feed: Option<String>,
     /// Types of events; empty: all.
-    pub types: Vec<TypePattern>,
+    pub types: Vec<EventType>,
     /// `true`: also events about a provisional state alone.
     pub provisional: bool,
-}
-
-impl Choice {
-    fn has(&self, event: &FeedEvent) -> bool {
-        let mut types = self.types.iter();
-        (self.provisional || !event.provisional)
-            && (self.types.is_empty() || types.any(|one| one.matches(event.event_type)))
-    }
 }
 
 /// Reason why a reader cannot go on.
@@ -62,6 +55,8 @@ pub(super) enum ReadError {
     Pruned { after: i64 },
     /// Its position is of no event yet.
     Ahead { newest: i64 },
+    /// Its position was given in another feed.
+    Other { newest: i64 },
     /// The store cannot be read.
     Store(StoreError),
 }
@@ -85,6 +80,11 @@ impl From<ReadError> for Problem {
                               another one. Read on after the newest, or from the oldest";
                 Problem::with_detail(StatusCode::CONFLICT, detail).with_number("newest", newest)
             }
+            ReadError::Other { newest } => {
+                let detail = "feed: another one. The database was restored from a backup, or replaced, and numbers are given \
+                              again. Read on without feed, from the oldest, and take each id once";
+                Problem::with_detail(StatusCode::CONFLICT, detail).with_number("newest", newest)
+            }
             ReadError::Store(error) => error.into(),
         }
     }
@@ -104,9 +104,8 @@ pub(super) struct Batch {
 /// A reader of the feed.
 pub(super) struct Reader {
     store: Store,
-    choice: Choice,
-    /// Number of the last event that was looked at.
-    position: i64,
+    /// Request for the next page: after the last event that was looked at, in the feed in which the reader began.
+    request: FeedRequest,
 }
 
 impl Reader {
@@ -115,29 +114,37 @@ impl Reader {
     /// # Errors
     ///
     /// Returns the reason why nothing can be read there.
-    pub async fn open(store: Store, start: Start, choice: Choice) -> Result<Reader, ReadError> {
-        let after = match start {
-            Start::After(number) => Some(number),
-            Start::Oldest => Some(0),
-            Start::Newest => None,
+    pub async fn open(store: Store, choice: Choice) -> Result<Reader, ReadError> {
+        let mut request = FeedRequest {
+            after: match choice.start {
+                Start::After(number) => Some(number),
+                Start::Oldest => Some(0),
+                Start::Newest => None,
+            },
+            feed: choice.feed,
+            types: choice.types,
+            provisional: choice.provisional,
+            limit: 1,
         };
-        let position = match (store.events(after, 1).await?, start) {
-            (EventPage::Events { after, .. }, _) | (EventPage::Pruned { after }, Start::Oldest) => {
-                after
-            }
-            (EventPage::Pruned { after }, _) => return Err(ReadError::Pruned { after }),
-            (EventPage::Ahead { newest }, _) => return Err(ReadError::Ahead { newest }),
-        };
-        Ok(Reader {
-            store,
-            choice,
-            position,
-        })
+        let mut page = store.events(&request).await?;
+        if let (EventPage::Pruned { after }, Start::Oldest) = (&page, choice.start) {
+            request.after = Some(*after);
+            page = store.events(&request).await?;
+        }
+        let page = read_page(page)?;
+        request.feed = Some(page.feed);
+        request.after = Some(page.after);
+        Ok(Reader { store, request })
     }
 
     /// Returns the number of the last event that was looked at.
     pub fn position(&self) -> i64 {
-        self.position
+        self.request.after.unwrap_or_default()
+    }
+
+    /// Returns the id of the feed.
+    pub fn feed(&self) -> &str {
+        self.request.feed.as_deref().unwrap_or_default()
     }
 
     /// Returns the store from which the reader reads.
@@ -145,40 +152,74 @@ impl Reader {
         &self.store
     }
 
-    /// Reads on, until there are `limit` chosen events or enough bytes, or the end is reached, or for a while.
+    /// Reads on, until there are `limit` chosen events or enough bytes, or the end is reached.
     ///
     /// # Errors
     ///
     /// Returns the reason why nothing can be read. What was read before it is read again by the next call.
     pub async fn read(&mut self, limit: usize) -> Result<Batch, ReadError> {
-        let began = Instant::now();
-        let (mut position, mut bytes, mut events) = (self.position, 0, Vec::new());
+        let (mut position, mut bytes, mut events) = (self.position(), 0, Vec::new());
         let mut at_end = false;
-        'looking: while !at_end && began.elapsed() < SCAN_MAX {
-            let page = match self.store.events(Some(position), CHUNK).await? {
-                EventPage::Events { events, .. } => events,
-                EventPage::Pruned { after } => return Err(ReadError::Pruned { after }),
-                EventPage::Ahead { newest } => return Err(ReadError::Ahead { newest }),
-            };
-            at_end = page.len() < CHUNK as usize;
-            for event in page {
-                if events.len() >= limit || bytes >= BATCH_BYTES {
-                    at_end = false;
-                    break 'looking;
-                }
+        while !at_end && events.len() < limit && bytes < BATCH_BYTES {
+            let chunk = CHUNK.min(limit - events.len());
+            let page = self.page(position, chunk).await?;
+            let is_last = page.events.len() < chunk;
+            let mut left = page.events.into_iter();
+            while bytes < BATCH_BYTES
+                && let Some(event) = left.next()
+            {
+                bytes += event.body.len();
                 position = event.sequence;
-                if self.choice.has(&event) {
-                    bytes += event.body.len();
-                    events.push(event);
-                }
+                events.push(event);
+            }
+            // What is left of the chunk is read again by the next call.
+            if left.len() == 0 {
+                position = page.through;
+                at_end = is_last;
             }
         }
-        self.position = position;
+        self.request.after = Some(position);
         Ok(Batch {
             events,
             next: position,
             at_end,
         })
+    }
+
+    async fn page(&self, after: i64, limit: usize) -> Result<Page, ReadError> {
+        let request = FeedRequest {
+            after: Some(after),
+            limit: limit as u32,
+            ..self.request.clone()
+        };
+        read_page(self.store.events(&request).await?)
+    }
+}
+
+/// Page of the feed that can be read.
+struct Page {
+    feed: String,
+    after: i64,
+    events: Vec<FeedEvent>,
+    through: i64,
+}
+
+fn read_page(page: EventPage) -> Result<Page, ReadError> {
+    match page {
+        EventPage::Events {
+            feed,
+            after,
+            events,
+            through,
+        } => Ok(Page {
+            feed,
+            after,
+            events,
+            through,
+        }),
+        EventPage::Pruned { after } => Err(ReadError::Pruned { after }),
+        EventPage::Ahead { newest } => Err(ReadError::Ahead { newest }),
+        EventPage::Other { newest } => Err(ReadError::Other { newest }),
     }
 }
 

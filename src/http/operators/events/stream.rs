@@ -86,9 +86,12 @@ impl Body for EventStream {
 }
 
 impl Source {
-    /// Makes the first part: from it the peer knows where it is, should the stream break off before the first event.
+    /// Makes the first part: from it the peer knows which feed it reads, and where it is, should the stream break off before
+    /// the first event.
     fn first(mut self) -> (Bytes, Source) {
-        let text = format!("retry: {RETRY_MS}\n{}", self.position_line());
+        let feed = self.reader.feed();
+        let text = format!("retry: {RETRY_MS}\nevent: feed\ndata: {{\"feed\":\"{feed}\"}}\n");
+        let text = text + &self.position_line();
         (self.sent(text), self)
     }
 
@@ -118,7 +121,9 @@ impl Source {
                     return Some((self.sent(text), self));
                 }
                 // The peer connects again, and is told then.
-                Err(ReadError::Ahead { .. } | ReadError::Store(_)) => return None,
+                Err(ReadError::Ahead { .. } | ReadError::Other { .. } | ReadError::Store(_)) => {
+                    return None;
+                }
             }
         }
         None

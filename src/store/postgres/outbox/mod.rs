@@ -8,6 +8,8 @@ mod operate;
 mod queries;
 mod settle;
 
+#[cfg(test)]
+pub(super) use queries::SELECT_SOME;
 pub(super) use queries::newest;
 
 use serde::Serialize;

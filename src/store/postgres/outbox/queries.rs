@@ -1,24 +1,37 @@
 //! What readers of the feed and operators see of events, notifications and targets.
 
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row};
 
 use crate::store::postgres::Store;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
 use crate::store::sql::cursor::List;
+use crate::store::sql::feed::FeedMarks;
 use crate::store::sql::notifications::{page, select_page, select_targets, target_of_row};
-use crate::store::sql::outbox::feed_page;
 use crate::store::{
-    EventPage, Listing, NotificationFilter, NotificationRow, StoreError, TargetRow,
+    EventPage, FeedRequest, Listing, NotificationFilter, NotificationRow, StoreError, TargetRow,
 };
 use number_order::Time;
 
-/// Selects the marks of the feed: the number up to which events are pruned, and that of the newest one.
+/// Selects the marks of the feed: its id, the number up to which events are pruned, and that of the newest one.
 const SELECT_MARKS: &str = "
-    SELECT s.events_pruned_through, e.last AS newest FROM service AS s, event_sequence AS e";
+    SELECT s.feed_id, s.events_pruned_through, e.last AS newest FROM service AS s, event_sequence AS e";
 
-const SELECT_EVENTS: &str = "
-    SELECT sequence, type, provisional, body FROM events WHERE sequence > $1 AND NOT test ORDER BY sequence LIMIT $2";
+const SELECT_ALL: &str = "
+    SELECT sequence, type, body FROM events WHERE sequence > $1 AND NOT test ORDER BY sequence LIMIT $2";
+
+/// Selects events of some kinds: of each the first ones, by the index, and of these the first ones. So a kind that is rare
+/// costs no look at the others.
+pub(in crate::store::postgres) const SELECT_SOME: &str = "
+    SELECT e.sequence, e.type, e.body FROM (
+        SELECT f.sequence FROM unnest($1::text[], $2::boolean[]) AS v (type, provisional) CROSS JOIN LATERAL (
+            SELECT f.sequence FROM events AS f
+            WHERE f.type = v.type AND f.provisional = v.provisional AND NOT f.test AND f.sequence > $3
+            ORDER BY f.sequence LIMIT $4) AS f
+        ORDER BY f.sequence LIMIT $4) AS chosen
+    JOIN events AS e ON e.sequence = chosen.sequence ORDER BY e.sequence";
 
 /// Returns the number of the newest event.
 pub(in crate::store::postgres) async fn newest(db: &mut PgConnection) -> sqlx::Result<i64> {
@@ -26,28 +39,38 @@ pub(in crate::store::postgres) async fn newest(db: &mut PgConnection) -> sqlx::R
     row.try_get("newest")
 }
 
+/// Returns the statement for the events that come after a number.
+fn select(request: &FeedRequest, after: i64) -> Query<'_, Postgres, PgArguments> {
+    let select = if request.is_for_all() {
+        sqlx::query(SELECT_ALL)
+    } else {
+        let (types, provisional): (Vec<_>, Vec<_>) = request.kinds().into_iter().unzip();
+        sqlx::query(SELECT_SOME).bind(types).bind(provisional)
+    };
+    select.bind(after).bind(i64::from(request.limit))
+}
+
 impl Store {
     pub(in crate::store) async fn events(
         &self,
-        after: Option<i64>,
-        limit: u32,
+        request: &FeedRequest,
     ) -> Result<EventPage, StoreError> {
-        bounded(|| self.read_events(after, limit)).await
+        bounded(|| self.read_events(request)).await
     }
 
-    async fn read_events(&self, after: Option<i64>, limit: u32) -> Result<EventPage, Fault> {
+    async fn read_events(&self, request: &FeedRequest) -> Result<EventPage, Fault> {
         let mut work = self.shared.readers.begin_reading().await?;
         let marks = sqlx::query(SELECT_MARKS).fetch_one(&mut *work).await?;
-        let newest: i64 = marks.try_get("newest")?;
-        let from = after.unwrap_or(newest);
-        let found = sqlx::query(SELECT_EVENTS)
-            .bind(from)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *work)
-            .await?;
+        let marks = FeedMarks::of_row(&marks)?;
+        let page = match marks.start(request) {
+            Ok(after) => {
+                let found = select(request, after).fetch_all(&mut *work).await?;
+                marks.page(request, after, &found)?
+            }
+            Err(page) => page,
+        };
         work.undo().await?;
-        let pruned_through = marks.try_get("events_pruned_through")?;
-        Ok(feed_page(from, pruned_through, newest, &found)?)
+        Ok(page)
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {

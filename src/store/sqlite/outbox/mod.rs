@@ -5,6 +5,8 @@ mod operate;
 mod queries;
 mod settle;
 
+#[cfg(test)]
+pub(super) use queries::SELECT_SOME;
 pub(super) use queries::targets;
 
 use std::sync::{Arc, LazyLock};
@@ -53,7 +55,7 @@ const INSERT_QUEUES: &str = "
 
 /// Statements of the outbox, for the test of their plans.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 12] = [
+pub(super) const STATEMENTS: [&str; 13] = [
     SELECT_KNOWN,
     INSERT_NOTIFICATIONS,
     INSERT_QUEUES,
@@ -65,7 +67,8 @@ pub(super) const STATEMENTS: [&str; 12] = [
     settle::RELEASE_QUEUES,
     settle::REMOVE_QUEUES,
     queries::SELECT_MARKS,
-    queries::SELECT_EVENTS,
+    queries::SELECT_ALL,
+    queries::SELECT_SOME,
 ];
 
 /// Records events, and the notifications of the targets that want them.

@@ -1,20 +1,35 @@
 //! What readers of the feed and operators see of events, notifications and targets.
 
-use sqlx::{Row, Sqlite, SqliteConnection};
+use sqlx::{Sqlite, SqliteConnection};
 
 use crate::store::sql::cursor::List;
+use crate::store::sql::feed::FeedMarks;
+use crate::store::sql::json;
 use crate::store::sql::notifications::{page, select_page, select_targets, target_of_row};
-use crate::store::sql::outbox::feed_page;
 use crate::store::sqlite::{Store, StoreError};
-use crate::store::{EventPage, Listing, NotificationFilter, NotificationRow, TargetRow};
+use crate::store::{
+    EventPage, FeedRequest, Listing, NotificationFilter, NotificationRow, TargetRow,
+};
 
-/// Selects the marks of the feed: the number up to which events are pruned, and that of the newest one.
+/// Selects the marks of the feed: its id, the number up to which events are pruned, and that of the newest one.
 pub(super) const SELECT_MARKS: &str = "
-    SELECT events_pruned_through, (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') AS newest
+    SELECT feed_id, events_pruned_through,
+        (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') AS newest
     FROM service";
 
-pub(super) const SELECT_EVENTS: &str = "
-    SELECT sequence, type, provisional, body FROM events WHERE sequence > ? AND test = 0 ORDER BY sequence LIMIT ?";
+pub(super) const SELECT_ALL: &str = "
+    SELECT sequence, type, body FROM events WHERE sequence > ? AND test = 0 ORDER BY sequence LIMIT ?";
+
+/// Selects events of some kinds: of each the first ones, by the index, and of these the first ones. So a kind that is rare
+/// costs no look at the others.
+pub(in crate::store::sqlite) const SELECT_SOME: &str = "
+    SELECT e.sequence, e.type, e.body FROM (
+        SELECT i.sequence FROM json_each(?1) AS v CROSS JOIN events AS i ON i.sequence IN (
+            SELECT f.sequence FROM events AS f
+            WHERE f.type = v.value ->> 0 AND f.provisional = v.value ->> 1 AND f.test = 0 AND f.sequence > ?2
+            ORDER BY f.sequence LIMIT ?3)
+        ORDER BY i.sequence LIMIT ?3) AS chosen
+    CROSS JOIN events AS e ON e.sequence = chosen.sequence ORDER BY e.sequence";
 
 /// Reads all targets.
 pub(in crate::store::sqlite) async fn targets(
@@ -27,20 +42,22 @@ pub(in crate::store::sqlite) async fn targets(
 impl Store {
     pub(in crate::store) async fn events(
         &self,
-        after: Option<i64>,
-        limit: u32,
+        request: &FeedRequest,
     ) -> Result<EventPage, StoreError> {
         let mut db = self.readers.begin().await?;
         let marks = sqlx::query(SELECT_MARKS).fetch_one(&mut *db).await?;
-        let newest: i64 = marks.try_get("newest")?;
-        let from = after.unwrap_or(newest);
-        let found = sqlx::query(SELECT_EVENTS)
-            .bind(from)
-            .bind(limit)
-            .fetch_all(&mut *db)
-            .await?;
-        let pruned_through = marks.try_get("events_pruned_through")?;
-        Ok(feed_page(from, pruned_through, newest, &found)?)
+        let marks = FeedMarks::of_row(&marks)?;
+        let after = match marks.start(request) {
+            Ok(after) => after,
+            Err(page) => return Ok(page),
+        };
+        let found = if request.is_for_all() {
+            sqlx::query(SELECT_ALL)
+        } else {
+            sqlx::query(SELECT_SOME).bind(json(&request.kinds()))
+        };
+        let found = found.bind(after).bind(request.limit).fetch_all(&mut *db);
+        Ok(marks.page(request, after, &found.await?)?)
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {

@@ -157,10 +157,10 @@ async fn old_events_are_pruned_but_what_is_still_to_be_told(on: Backend) {
     let pruned = fixture.store.prune(periods, at(90_000)).await;
     // Those that wait are kept: 4 of o1, and 6 of o2, which are also the newest of their orders.
     assert_eq!(pruned.expect("prunes").events, 4);
-    let pruned = fixture.store.events(Some(0), 10).await;
+    let pruned = fixture.store.events(&all_after(0)).await;
     assert_eq!(pruned, Ok(EventPage::Pruned { after: 6 }));
     assert_eq!(fixture.feed(6).await.len(), 0);
-    let ahead = fixture.store.events(Some(7), 10).await;
+    let ahead = fixture.store.events(&all_after(7)).await;
     assert_eq!(ahead, Ok(EventPage::Ahead { newest: 6 }));
     let mut waiting = fixture.claimed(90_000).await;
     assert_eq!(waiting.len(), 2);

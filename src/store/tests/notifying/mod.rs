@@ -1,6 +1,7 @@
 //! Notifications: a store with targets, and what its tests do with it.
 
 mod events;
+mod feed;
 mod sending;
 
 use serde_json::Value;
@@ -35,6 +36,16 @@ fn telling(mut settings: Settings, told: Vec<TargetSettings>) -> Settings {
         Settings::Postgres(settings) => settings.targets = told,
     }
     settings
+}
+
+/// Request for all events after the given number.
+fn all_after(after: i64) -> FeedRequest {
+    FeedRequest {
+        after: Some(after),
+        provisional: true,
+        limit: 1000,
+        ..FeedRequest::default()
+    }
 }
 
 fn refused(status: u16) -> DeliveryFailure {
@@ -118,7 +129,7 @@ impl Fixture {
     }
 
     async fn feed(&self, after: i64) -> Vec<Value> {
-        let page = self.store.events(Some(after), 1000).await;
+        let page = self.store.events(&all_after(after)).await;
         let EventPage::Events { events, .. } = page.expect("reads") else {
             panic!("events are there");
         };

@@ -1,0 +1,177 @@
+//! Requests about events and targets, with a store that has two targets.
+
+mod feed;
+mod targets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{Settings, router};
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::store::{
+    self, DeliveryContent, NewDelivery, NotificationClaim, NotificationOutcome,
+    NotificationRequest, NotificationResult, ProcessRequest, Store, StoreError, TargetSettings,
+};
+use notifications::{Filter, TypePattern};
+use number_order::{Id, Limits, Policy, State, Status};
+
+const DEADLINE: Duration = Duration::from_secs(180);
+
+struct Fixture {
+    _folder: TempDir,
+    store: Store,
+    router: Router,
+    stop: CancellationToken,
+    _writer: JoinHandle<Result<(), StoreError>>,
+}
+
+/// Answer of the operators' listener.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+}
+
+fn project() -> Id {
+    Id::new("p1").expect("an id")
+}
+
+impl Fixture {
+    /// Opens a store whose target `crm` is told everything, and `ops` alerts alone.
+    async fn new() -> Fixture {
+        let folder = tempfile::tempdir().expect("a folder");
+        let everything = Filter {
+            provisional: true,
+            ..Filter::default()
+        };
+        let alerts = Filter {
+            types: vec![TypePattern::Family("alert")],
+            ..Filter::default()
+        };
+        let target = |name: &str, filter: Filter| TargetSettings {
+            name: name.to_owned(),
+            filter,
+        };
+        let settings = store::Settings::Sqlite(store::sqlite::Settings {
+            path: folder.path().join("fixture.db"),
+            waiting_max: 100,
+            free_min_bytes: 0,
+            targets: vec![target("crm", everything), target("ops", alerts)],
+            projects: vec![(project(), Some(5.0))],
+            now: clock::now(),
+        });
+        let (store, writer) = store::open(settings).await.expect("opens");
+        let stop = CancellationToken::new();
+        let settings = Settings {
+            token: None,
+            projects: [(project(), None)].into(),
+            callback_urls: [].into(),
+            deadlines: Limits {
+                expiring: Vec::new(),
+                review: DEADLINE,
+                blocked: DEADLINE,
+            },
+            body_timeout: DEADLINE,
+            feed_readers_max: 1,
+        };
+        let metrics = Arc::new(Metrics::new());
+        Fixture {
+            _folder: folder,
+            router: router(store.clone(), metrics, settings, stop.clone()),
+            store,
+            stop,
+            _writer: tokio::spawn(writer),
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("host", "localhost");
+        let request = request
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        let answer = self.router.clone().oneshot(request).await;
+        let (head, body) = answer.expect("answers").into_parts();
+        let body = to_bytes(body, 1 << 20).await.expect("a body");
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).expect("text"),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.send("GET", path, "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    async fn redrive(&self, body: &Value) -> Value {
+        let path = "/api/v1/notifications/redrive";
+        self.send("POST", path, &body.to_string()).await.json()
+    }
+
+    /// Records the event of an order that is said to be in review.
+    async fn add_event(&self, order: &str) {
+        let delivery = NewDelivery {
+            callback_key: None,
+            project: project(),
+            event_id: Some(format!("event of {order}")),
+            subject: DeliveryContent::Order {
+                order: Id::new(order).expect("an id"),
+                status: Status::Known(State::InReview),
+                said_at: Some(clock::now()),
+            },
+            received_at: clock::now(),
+            body: "body".into(),
+        };
+        self.store.accept(delivery).await.expect("is taken");
+        let request = ProcessRequest {
+            deliveries_max: 100,
+            now: clock::now(),
+            policy: Policy::new(Duration::from_secs(15), Duration::from_secs(300)),
+            api_off: Vec::new(),
+        };
+        self.store.process(request).await.expect("processes");
+    }
+
+    async fn claim(&self) -> Vec<NotificationClaim> {
+        let request = NotificationRequest {
+            target: "crm".to_owned(),
+            limit: 10,
+            rate: None,
+            lease: DEADLINE,
+            now: clock::now(),
+        };
+        let claimed = self.store.claim_notifications(request).await;
+        claimed.expect("claims").claims
+    }
+
+    /// Ends each claimed notification with the outcome.
+    async fn settle(&self, claims: Vec<NotificationClaim>, outcome: NotificationOutcome) {
+        let results = claims.into_iter().map(|claim| NotificationResult {
+            claim,
+            outcome: outcome.clone(),
+            now: clock::now(),
+            jitter: 0.0,
+        });
+        let settled = self.store.settle_notifications(results.collect()).await;
+        settled.expect("settles");
+    }
+}

@@ -59,9 +59,9 @@ pub use copy::CopyError;
 pub use integrity::Copied;
 pub use location::exposed;
 pub use open::{Held, OpenError, Settings, check, hold, open};
-#[cfg(feature = "postgres")]
 pub(super) use process::BATCH_SIZES;
 pub use restore::restore;
+#[cfg(feature = "postgres")]
 pub(super) use source::Source;
 
 use std::path::PathBuf;

@@ -33,7 +33,7 @@ const MODULES: [(&str, &str); 21] = [
         "store",
         "notifications number_order exposure explain redact",
     ),
-    ("metrics", "number_order store explain redact"),
+    ("metrics", "notifications number_order store explain redact"),
     ("clock", "number_order"),
     ("sinch", "number_order sinch_numbers"),
     (

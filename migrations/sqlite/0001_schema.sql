@@ -19,6 +19,7 @@ CREATE TABLE projects (
     -- 1 if this run fetches its orders; 0 if its API is off, or if it is not configured any more.
     active          INTEGER NOT NULL DEFAULT 0
         CHECK (active IN (0, 1)),
+    heard_at        INTEGER,                       -- its last genuine callback, noted within seconds; NULL: none came
     CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL)),
     CHECK (pause_fields IS NULL OR pause_reason IS NOT NULL)
 ) STRICT;
@@ -303,6 +304,29 @@ CREATE TABLE alerts (
 
 CREATE INDEX alerts_order ON alerts (order_id, id);
 CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
+
+-- Every alert about the service: what it is about, and when that was seen. It is told when it fires, which may be later than
+-- when it was first seen, and when it is resolved. One that fires again is a new row.
+CREATE TABLE service_alerts (
+    id          INTEGER PRIMARY KEY,
+    kind        TEXT    NOT NULL
+        CHECK (kind = 'orders-parked' OR kind = 'deliveries-parked' OR kind = 'provider-trouble'
+            OR kind = 'silence' OR kind = 'callbacks-refused' OR kind = 'disk-low'
+            OR kind = 'disk-full' OR kind = 'target-failing' OR kind = 'target-switched-off'
+            OR kind = 'notifications-parked' OR kind = 'worker-silent'),
+    kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- as it was when the alert fired
+    -- Sinch's projectId, name of the target, or name of the worker, as the kind has it; '': the service.
+    subject     TEXT    NOT NULL,
+    began_at    INTEGER NOT NULL,                   -- when it was first seen
+    seen_at     INTEGER NOT NULL,                   -- when it was last noted to be seen
+    fired_at    INTEGER,                            -- NULL: it has not lasted long enough
+    resolved_at INTEGER,                            -- NULL: the alert is open
+    CHECK (seen_at >= began_at),
+    CHECK (resolved_at IS NULL OR fired_at IS NOT NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX service_alerts_open ON service_alerts (kind, subject) WHERE resolved_at IS NULL;
+CREATE INDEX service_alerts_resolved ON service_alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
 -- An event: what other systems are told. It is recorded in the commit of what happened, and its text never changes.
 CREATE TABLE events (

@@ -18,7 +18,8 @@ use crate::http::connection_limits::ListenerLimits;
 use crate::http::{callbacks, operators, server};
 use crate::store::Rate;
 use crate::worker::{
-    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, Worker,
+    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, ServiceAlertWorker,
+    Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -60,7 +61,16 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
             thread: None,
             run: shared.worker(AlertWorker {
                 store: shared.store.clone(),
-                limits: config.deadlines.clone(),
+                limits: config.deadlines.orders.clone(),
+            }),
+        },
+        Part {
+            name: "the worker of alerts about the service",
+            thread: None,
+            run: shared.worker(ServiceAlertWorker {
+                store: shared.store.clone(),
+                metrics: shared.metrics.clone(),
+                limits: config.deadlines.service,
             }),
         },
         Part {

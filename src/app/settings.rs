@@ -215,7 +215,7 @@ pub(super) fn operators_settings(
         token: config.operators.token.clone(),
         projects,
         callback_urls: callback_urls.unwrap_or_default(),
-        deadlines: config.deadlines.clone(),
+        deadlines: config.deadlines.orders.clone(),
         body_timeout: config.callbacks.body_timeout,
         // Where connections are few, half of them stay for other requests.
         feed_readers_max: FEED_READERS_MAX.min(connections.served / 2),

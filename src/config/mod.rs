@@ -23,10 +23,10 @@ use crate::exposure;
 use crate::files::read_text_limited;
 pub use keys::doc::{KeyDoc, SectionDoc, ShownValue};
 use keys::reader::{Findings, Reader, default_of};
-use number_order::Limits;
 #[cfg(feature = "postgres")]
 pub use sections::DatabaseUrl;
 use sections::deadlines;
+pub use sections::deadlines::Deadlines;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Destination, Log, LogFormat,
     Operators, Project, ProjectAccess, Retention, Signature, Sinch, Target, Worker,
@@ -49,8 +49,8 @@ pub struct Config {
     pub database: Database,
     /// Staleness, attempts and waits of fetches, and the grace of a stop.
     pub worker: Worker,
-    /// Deadlines after which an order needs attention.
-    pub deadlines: Limits,
+    /// Times after which an order or the service needs attention.
+    pub deadlines: Deadlines,
     /// Retention periods of deliveries and orders.
     pub retention: Retention,
     /// Addresses, limits and timeouts of Sinch's API.
@@ -148,7 +148,7 @@ fn read<T>(
 }
 
 /// Returns the default of the section `[deadlines]`.
-pub fn default_deadlines() -> Limits {
+pub fn default_deadlines() -> Deadlines {
     default_of(deadlines::read)
 }
 

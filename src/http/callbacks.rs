@@ -31,6 +31,7 @@ use crate::metrics::{Metrics, Refusal};
 use crate::redact;
 use crate::sinch::callback::{self, Content};
 use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
+use notifications::CallbackRefusal;
 use number_order::{CallbackKey, Id};
 use sinch_numbers::signature;
 
@@ -122,9 +123,12 @@ impl CallbackHandler {
             return unread_body::close(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
         let (route, key) = self.settings.route(head.uri.path());
+        let project = route.map(|route| &route.project);
         match self.receive(route, key, &head, &mut body).await {
             Ok(accepted) => {
-                self.metrics.accepted(accepted, clock::now());
+                if let Some(project) = project {
+                    self.metrics.accepted(accepted, project, clock::now());
+                }
                 self.metrics
                     .spans()
                     .acknowledgement
@@ -132,7 +136,8 @@ impl CallbackHandler {
                 StatusCode::OK.into_response()
             }
             Err((reason, problem)) => {
-                report(reason, problem.status(), route.map(|route| &route.project));
+                report(reason, problem.status(), project);
+                self.note_refusal(reason, &head.method, project);
                 let response = problem.into_response();
                 if reason == Refusal::Body {
                     // The body has had its time, or cannot be read any further.
@@ -143,6 +148,20 @@ impl CallbackHandler {
                 }
             }
         }
+    }
+
+    /// Notes that a callback is refused because the address or the secret at Sinch is another one than here. Its source is
+    /// allowed, so it is not the internet's noise; a request that is no POST is no callback.
+    fn note_refusal(&self, reason: Refusal, method: &Method, project: Option<&Id>) {
+        let refusal = if reason == Refusal::Signature {
+            CallbackRefusal::Signature
+        } else if reason == Refusal::Path && method == Method::POST {
+            CallbackRefusal::Path
+        } else {
+            return;
+        };
+        self.metrics
+            .callback_refused(refusal, project, clock::now());
     }
 
     /// Returns the addresses from which a request comes.

@@ -17,6 +17,7 @@ use strum::VariantArray;
 use crate::explain::explained_if_any;
 use crate::redact::{self, Throttle};
 use crate::store::{Accepted, Circuit};
+use notifications::{CallbackRefusal, RefusedCallback};
 use number_order::{FetchOutcome, Id, NoAnswer, Time};
 
 /// Reason why a request on the callback listener was not answered 200.
@@ -123,6 +124,8 @@ pub struct Metrics {
     timestamps_unreadable: Tally,
     timestamps_logged: Throttle<Id>,
     refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
+    heard: Mutex<BTreeMap<Id, Time>>,
+    callbacks_refused: Mutex<BTreeMap<(CallbackRefusal, Option<Id>), Time>>,
     api: Mutex<BTreeMap<Id, ApiView>>,
     workers: Mutex<BTreeMap<String, Worker>>,
     silence_max: Duration,
@@ -176,6 +179,8 @@ impl Metrics {
             timestamps_unreadable: Tally::default(),
             timestamps_logged: Throttle::new(LOGGED_EVERY),
             refusals_logged: Throttle::new(LOGGED_EVERY),
+            heard: Mutex::default(),
+            callbacks_refused: Mutex::default(),
             api: Mutex::default(),
             workers: Mutex::default(),
             silence_max: SILENCE_MAX,
@@ -211,9 +216,39 @@ impl Metrics {
         self.draining.load(Relaxed)
     }
 
-    /// Counts a callback that was answered 200.
-    pub fn accepted(&self, accepted: Accepted, now: Time) {
+    /// Counts a callback of a project that was answered 200.
+    pub fn accepted(&self, accepted: Accepted, project: &Id, now: Time) {
         self.accepted[accepted as usize].step(now);
+        let mut heard = lock(&self.heard);
+        match heard.get_mut(project) {
+            Some(at) => *at = now,
+            None => {
+                heard.insert(project.clone(), now);
+            }
+        }
+    }
+
+    /// Returns the projects of which a callback was answered 200, each with the time of the last one.
+    pub fn heard(&self) -> BTreeMap<Id, Time> {
+        lock(&self.heard).clone()
+    }
+
+    /// Notes that a callback from an allowed address was refused though Sinch seems to have meant it for a project.
+    pub fn callback_refused(&self, refusal: CallbackRefusal, project: Option<&Id>, now: Time) {
+        lock(&self.callbacks_refused).insert((refusal, project.cloned()), now);
+    }
+
+    /// Returns the last of these callbacks for each reason and project.
+    pub fn callbacks_refused(&self) -> Vec<RefusedCallback> {
+        let refused = lock(&self.callbacks_refused);
+        let each = refused
+            .iter()
+            .map(|((refusal, project), at)| RefusedCallback {
+                refusal: *refusal,
+                project: project.clone(),
+                at: *at,
+            });
+        each.collect()
     }
 
     /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of

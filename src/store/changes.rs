@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Processed;
+use notifications::ServiceAlert;
 use number_order::{
-    AlertKind, FetchOutcome, Following, Order, OrderDetails, OrderKey, Readiness, Status, Time,
+    AlertKind, FetchOutcome, Following, Id, Order, OrderDetails, OrderKey, Readiness, Status, Time,
     Transition,
 };
 
@@ -130,6 +131,18 @@ pub(super) enum EventSubject {
     AlertFired { kind: AlertKind, fired_at: Time },
     /// An alert about the order does not fire any more.
     AlertResolved { kind: AlertKind, fired_at: Time },
+    /// An alert about the service fires.
+    ServiceAlertFired {
+        project: Option<Id>,
+        alert: ServiceAlert,
+        fired_at: Time,
+    },
+    /// An alert about the service does not fire any more.
+    ServiceAlertResolved {
+        project: Option<Id>,
+        alert: ServiceAlert,
+        fired_at: Time,
+    },
 }
 
 impl NewTransition {

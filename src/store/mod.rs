@@ -21,6 +21,7 @@ mod changes;
 #[cfg(feature = "postgres")]
 pub mod copy_store;
 mod error;
+mod event_subject;
 mod notifications_face;
 mod opening;
 mod outbox;
@@ -41,9 +42,9 @@ pub use types::{
     ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
     NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
-    NumberRecorded, NumberRow, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
+    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
     PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
-    ResolvedAlert, RetentionPeriods, Standing, StateCount, StepBegun, StepEnded, StepRow,
+    ResolvedAlert, RetentionPeriods, ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,
     StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
     WatchRequest,
 };
@@ -53,6 +54,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use notifications::AlertLimits;
 use number_order::{Id, Limits, OrderKey, Time};
 
 /// Receiver of the results of a backend's background tasks, each with the task's name.
@@ -249,6 +251,22 @@ impl Store {
     /// Any [`StoreError`]; the same changes will be found again.
     pub async fn record_alerts(&self, changes: &AlertChanges, now: Time) -> Result<(), StoreError> {
         backend!(self, store => store.record_alerts(changes, now).await)
+    }
+
+    /// Looks for alerts about the service that have begun to fire, or that do not any more, and records both with the events
+    /// that tell of them. Where several processes share the store, each says what it has seen, and each change is recorded
+    /// and returned once.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the same changes will be found again.
+    pub async fn check_service(
+        &self,
+        observed: &Observed,
+        limits: &AlertLimits,
+        now: Time,
+    ) -> Result<ServiceAlertChanges, StoreError> {
+        backend!(self, store => store.check_service(observed, limits, now).await)
     }
 
     /// Prunes some of what has been kept for its retention period. If nothing is left to prune, the backend may return

@@ -4,14 +4,24 @@ use std::collections::HashMap;
 
 use super::TestEvent;
 use super::changes::{EventSubject, NewEvent};
-use notifications::{Event, EventData, EventHead, EventType, Filter, OrderPart, Subject};
-use number_order::{Cause, OrderDetails, OrderKey, Readiness, State, Time};
+use notifications::{Event, EventData, EventHead, EventType, Filter, OrderPart};
+use number_order::{Id, OrderDetails, OrderKey, State, Time};
 
 /// A target of notifications, with its row and what it is told.
 #[derive(Clone, Debug)]
 pub(super) struct OutboxTarget {
     pub id: i64,
+    pub name: String,
     pub filter: Filter,
+}
+
+impl OutboxTarget {
+    /// Returns `true` if the target is to be told the event. It is told nothing about itself: a target that fails would
+    /// have one more notification to fail at, and could not be told before it is over.
+    fn is_told(&self, event: &NewEvent, head: &EventHead) -> bool {
+        let is_itself = event.subject.target() == Some(self.name.as_str());
+        !is_itself && self.filter.wants(head)
+    }
 }
 
 /// What the database has before the events of a commit are added.
@@ -89,7 +99,7 @@ pub(super) fn compose(
         known.last_sequence += 1;
         let sequence = known.last_sequence;
         let head = head(event, order.as_ref());
-        let wanting = targets.iter().filter(|target| target.filter.wants(&head));
+        let wanting = targets.iter().filter(|target| target.is_told(event, &head));
         outbox
             .notifications
             .extend(wanting.map(|target| NotificationRow {
@@ -146,7 +156,7 @@ fn event_row(event: &NewEvent, order: Option<&KnownOrder>, sequence: i64, id: St
         sequence,
         test: false,
         data: EventData {
-            project: order.map(|order| &order.key.project),
+            project: project(event, order),
             order: order.map(KnownOrder::as_told),
             subject: event.subject.as_told(),
         },
@@ -165,12 +175,19 @@ fn event_row(event: &NewEvent, order: Option<&KnownOrder>, sequence: i64, id: St
     }
 }
 
-fn head<'a>(event: &NewEvent, order: Option<&'a KnownOrder>) -> EventHead<'a> {
+/// Returns the project that an event is about: that of its order, or its own.
+fn project<'a>(event: &'a NewEvent, order: Option<&'a KnownOrder>) -> Option<&'a Id> {
+    order
+        .map(|order| &order.key.project)
+        .or(event.subject.project())
+}
+
+fn head<'a>(event: &'a NewEvent, order: Option<&'a KnownOrder>) -> EventHead<'a> {
     let details = order.and_then(|order| order.details.as_ref());
     EventHead {
         event_type: event.subject.event_type(),
         provisional: event.subject.is_provisional(),
-        project: order.map(|order| &order.key.project),
+        project: project(event, order),
         region: details.and_then(|details| details.region.as_deref()),
         state: order.and_then(|order| order.state),
     }
@@ -195,62 +212,6 @@ impl KnownOrder {
             confirmed: self.confirmed,
             expires_at: self.expires_at,
             details: self.details.as_ref(),
-        }
-    }
-}
-
-impl EventSubject {
-    fn event_type(&self) -> EventType {
-        match self {
-            EventSubject::Moved(transition) => EventType::of_state(transition.to),
-            EventSubject::NumberReady { .. } => EventType::NumberReady,
-            EventSubject::NumberFailed { .. } => EventType::NumberFailed,
-            EventSubject::Expiring { .. } => EventType::OrderExpiring,
-            EventSubject::AlertFired { .. } => EventType::AlertFired,
-            EventSubject::AlertResolved { .. } => EventType::AlertResolved,
-        }
-    }
-
-    /// Returns `true` if the event is about a provisional state alone: an event of Sinch's claims it, or an answer
-    /// withdraws it.
-    fn is_provisional(&self) -> bool {
-        match self {
-            EventSubject::Moved(transition) => match transition.cause {
-                Cause::Event | Cause::EventOverruled { .. } => true,
-                Cause::Answer { .. } => false,
-            },
-            EventSubject::NumberReady { .. }
-            | EventSubject::NumberFailed { .. }
-            | EventSubject::Expiring { .. }
-            | EventSubject::AlertFired { .. }
-            | EventSubject::AlertResolved { .. } => false,
-        }
-    }
-
-    fn as_told(&self) -> Subject<'_> {
-        match self {
-            EventSubject::Moved(transition) => Subject::State {
-                previous: transition.from,
-                changed_at: transition.said_at,
-                cause: &transition.cause,
-            },
-            EventSubject::NumberReady { phone_number } => Subject::Number {
-                phone_number,
-                readiness: &Readiness::Ready,
-            },
-            EventSubject::NumberFailed {
-                phone_number,
-                readiness,
-            } => Subject::Number {
-                phone_number,
-                readiness,
-            },
-            EventSubject::Expiring { kind, fired_at }
-            | EventSubject::AlertFired { kind, fired_at }
-            | EventSubject::AlertResolved { kind, fired_at } => Subject::Alert {
-                kind,
-                fired_at: *fired_at,
-            },
         }
     }
 }

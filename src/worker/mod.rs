@@ -12,6 +12,7 @@ mod inbox;
 mod notify;
 mod numbers;
 mod retention;
+mod service_alerts;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use inbox::InboxWorker;
 pub use notify::{Command, Endpoint, EndpointError, JudgedAddress, Receiver, Sender, TargetFault};
 pub use numbers::NumberWorker;
 pub use retention::RetentionWorker;
+pub use service_alerts::ServiceAlertWorker;
 
 use std::borrow::Cow;
 

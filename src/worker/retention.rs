@@ -71,6 +71,7 @@ impl Done {
         pruned.fetches += step.fetches;
         pruned.orders += step.orders;
         pruned.events += step.events;
+        pruned.alerts += step.alerts;
         pruned.numbers += step.numbers;
         pruned.released_bytes += step.released_bytes;
     }
@@ -84,10 +85,11 @@ impl Done {
             fetches,
             orders,
             events,
+            alerts,
             numbers,
             released_bytes,
         } = self.0;
-        if bodies + deliveries + parked + fetches + orders + events + numbers > 0 {
+        if bodies + deliveries + parked + fetches + orders + events + alerts + numbers > 0 {
             tracing::info!(
                 bodies,
                 deliveries,
@@ -95,6 +97,7 @@ impl Done {
                 fetches,
                 orders,
                 events,
+                alerts,
                 numbers,
                 "cleared what was kept for long enough"
             );

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::EventType;
+use super::{EventType, ServiceAlert};
 use number_order::{AlertKind, Cause, Id, OrderDetails, Readiness, State, Time};
 
 /// An event. Its JSON is written once, stored, and never changes.
@@ -81,6 +81,13 @@ pub enum Subject<'a> {
         /// Time at which the alert began to fire.
         fired_at: Time,
     },
+    /// An alert about the service fires, or does not any more.
+    ServiceAlert {
+        /// The alert, as it was when it fired.
+        alert: &'a ServiceAlert,
+        /// Time at which the alert began to fire.
+        fired_at: Time,
+    },
 }
 
 /// Writes the properties that a subject of its kind has. A code has its fields beside it, and the words for people.
@@ -110,6 +117,10 @@ impl Serialize for Subject<'_> {
             }
             Subject::Alert { kind, fired_at } => {
                 put("alert", coded(kind));
+                put("fired_at", fired_at.to_string().into());
+            }
+            Subject::ServiceAlert { alert, fired_at } => {
+                put("alert", coded(alert));
                 put("fired_at", fired_at.to_string().into());
             }
         }

@@ -7,6 +7,7 @@
 //! | What happened? | [`Event`], of an [`EventType`]; its JSON is stored, and [`schema`] describes it |
 //! | Who is told? | [`Filter`], of a target's configuration |
 //! | What is sent? | [`Format::render`] makes the body of the stored JSON, and [`sign`] the signatures of the body |
+//! | What should an operator see to? | [`ServiceAlert`], beside the alerts about orders; [`update_episodes`] says when it fires |
 //! | May it go there? | [`check_address`], for the address that is connected to |
 //! | What did it mean? | [`Attempt`], with the [`DeliveryFailure`] as a code |
 //! | When again? | [`RetrySchedule`], with the wait that [`retry_after`] reads |
@@ -48,6 +49,7 @@ mod health;
 mod retry;
 mod sample;
 mod schema;
+mod service_alert;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,11 @@ pub use health::TargetHealth;
 pub use retry::{RetrySchedule, retry_after};
 pub use sample::sample;
 pub use schema::{SCHEMA_VERSION, schema, schemas};
+pub use service_alert::{
+    AlertLimits, AlertNews, Episode, EpisodeChange, EpisodeWrite, update_episodes,
+};
+pub use service_alert::{CallbackRefusal, DiskFields, ServiceAlert, Sighting, sightings};
+pub use service_alert::{Disk, ProjectFacts, RefusedCallback, ServiceFacts, TargetFacts};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, new_key, sign};
 pub use signature::{SignedHeaders, VerifyError, verify};

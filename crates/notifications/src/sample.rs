@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
+#[cfg(test)]
+use crate::{CallbackRefusal, DiskFields, ServiceAlert};
 use crate::{Event, EventData, EventType, OrderPart, Subject};
 use number_order::{
     AlertKind, Cause, FailedLink, Id, OrderDetails, OrderNumber, Outcome, Price, Readiness,
     Service, State, Time,
 };
+#[cfg(test)]
+use number_order::{Endpoint, NoAnswer};
 
 static PROJECT: LazyLock<Id> = LazyLock::new(|| Id::new("example-project").expect("an id"));
 static ORDER: LazyLock<Id> = LazyLock::new(|| Id::new("example-order").expect("an id"));
@@ -32,6 +36,49 @@ static EXPIRING: LazyLock<AlertKind> =
     LazyLock::new(|| AlertKind::expiring(Duration::from_secs(7200)));
 static IN_REVIEW: LazyLock<AlertKind> =
     LazyLock::new(|| AlertKind::long_in_review(Duration::from_secs(604_800)));
+
+/// An alert about the service of each kind.
+#[cfg(test)]
+pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 11]> = LazyLock::new(|| {
+    let disk = DiskFields {
+        free_bytes: 300_000_000,
+        refused_below_bytes: 256_000_000,
+    };
+    let target = || "crm".to_owned();
+    [
+        ServiceAlert::OrdersParked { orders: 1 },
+        ServiceAlert::DeliveriesParked { deliveries: 2 },
+        ServiceAlert::ProviderTrouble {
+            reason: NoAnswer::TimedOut {
+                endpoint: Endpoint::Orders,
+            },
+        },
+        ServiceAlert::Silence {
+            changes: 3,
+            last_at: Some(at(-86_400)),
+        },
+        ServiceAlert::CallbacksRefused {
+            refusal: CallbackRefusal::Signature,
+        },
+        ServiceAlert::DiskLow(disk),
+        ServiceAlert::DiskFull(DiskFields {
+            free_bytes: 0,
+            ..disk
+        }),
+        ServiceAlert::TargetFailing {
+            target: target(),
+            since: at(-300),
+        },
+        ServiceAlert::TargetSwitchedOff { target: target() },
+        ServiceAlert::NotificationsParked {
+            target: target(),
+            notifications: 4,
+        },
+        ServiceAlert::WorkerSilent {
+            worker: "retention".to_owned(),
+        },
+    ]
+});
 
 static DETAILS: LazyLock<OrderDetails> = LazyLock::new(|| OrderDetails {
     region: Some("AU".to_owned()),
@@ -152,12 +199,27 @@ pub(crate) fn alert_event(event_type: EventType) -> Event<'static> {
     alert(event_type, Some(order(State::InReview)), &IN_REVIEW)
 }
 
-/// An alert about no order, and no project.
+/// An alert about the service of each kind, with the event that tells of it.
 #[cfg(test)]
-pub(crate) fn service_event() -> Event<'static> {
-    let mut event = alert(EventType::AlertFired, None, &AlertKind::Overdue);
-    event.data.project = None;
-    event
+pub(crate) fn service_events() -> Vec<Event<'static>> {
+    let kinds = SERVICE_ALERTS.iter().enumerate();
+    let events = kinds.map(|(place, kind)| {
+        let event_type = if place % 2 == 0 {
+            EventType::AlertFired
+        } else {
+            EventType::AlertResolved
+        };
+        let subject = Subject::ServiceAlert {
+            alert: kind,
+            fired_at: at(45),
+        };
+        let mut event = event(event_type, None, subject);
+        if kind.project(PROJECT.as_str()).is_none() {
+            event.data.project = None;
+        }
+        event
+    });
+    events.collect()
 }
 
 fn alert(
@@ -207,7 +269,8 @@ pub(crate) fn all() -> Vec<Event<'static>> {
         State::Expired,
     ];
     let mut all: Vec<Event> = states.into_iter().map(state_event).collect();
-    all.extend([claimed_event(), expiring_event(), service_event()]);
+    all.extend([claimed_event(), expiring_event()]);
+    all.extend(service_events());
     all.extend([NumberReady, NumberFailed].map(number_event));
     all.extend([AlertFired, AlertResolved].map(alert_event));
     all

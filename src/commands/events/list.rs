@@ -178,7 +178,14 @@ impl Printer {
 fn row(event: &Value) -> [String; 6] {
     let data = &event["data"];
     let confirmed = data["confirmed"].as_bool();
+    let is_about_order = data["order"].is_string();
+    let project = if is_about_order {
+        String::new()
+    } else {
+        with_name("project", text(data, "project"))
+    };
     let about = [
+        project.as_str(),
         text(data, "phone_number"),
         text(&data["alert"], "text"),
         match confirmed {
@@ -195,6 +202,14 @@ fn row(event: &Value) -> [String; 6] {
         text(data, "state").to_owned(),
         about.join(", "),
     ]
+}
+
+/// Returns a value with its name before it; nothing, if there is none.
+fn with_name(name: &str, value: &str) -> String {
+    if value.is_empty() {
+        return String::new();
+    }
+    format!("{name} {value}")
 }
 
 #[cfg(test)]
@@ -223,5 +238,10 @@ mod tests {
         );
         let claimed = json!({ "data": { "confirmed": false } });
         assert_eq!(row(&claimed)[5], "not confirmed");
+        let alert =
+            json!({ "data": { "project": "p1", "alert": { "text": "2 orders are parked" } } });
+        assert_eq!(row(&alert)[5], "project p1, 2 orders are parked");
+        let of_service = json!({ "data": { "project": null, "alert": { "text": "x" } } });
+        assert_eq!(row(&of_service)[5], "x");
     }
 }

@@ -1,8 +1,9 @@
-//! Section `[deadlines]`: times after which an order needs attention.
+//! Section `[deadlines]`: times after which an order or the service needs attention.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use notifications::AlertLimits;
 use number_order::{AlertKind, Limits};
 
 use crate::config::keys::reader::Reader;
@@ -10,10 +11,30 @@ use crate::config::keys::reader::Reader;
 /// Bounds of deadlines, in seconds, up to a year.
 const DEADLINE_SECS: RangeInclusive<f64> = 1.0..=31_536_000.0;
 
+/// Bounds of the quiet time, in seconds: several checks must lie within it.
+const QUIET_SECS: RangeInclusive<f64> = 30.0..=31_536_000.0;
+
+/// Times after which something needs attention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deadlines {
+    /// Thresholds of alerts about orders.
+    pub orders: Limits,
+    /// Times after which alerts about the service fire and are resolved.
+    pub service: AlertLimits,
+}
+
 /// Reads the section `[deadlines]`.
-pub fn read(reader: &mut Reader<'_>) -> Limits {
-    let text = "Times at which an order needs attention: /status and the log report it, once for each threshold.";
-    reader.section("deadlines", text, |keys| Limits {
+pub fn read(reader: &mut Reader<'_>) -> Deadlines {
+    let text = "Times at which an order or the service needs attention: /status, the log and an event say so, once for \
+                each alert.";
+    reader.section("deadlines", text, |keys| Deadlines {
+        orders: of_orders(keys),
+        service: of_service(keys),
+    })
+}
+
+fn of_orders(keys: &mut Reader<'_>) -> Limits {
+    Limits {
         expiring: distinct_spans(
             keys.doc(
                 "Times before the reservation (expireTime) of an order runs out that has not \
@@ -27,7 +48,24 @@ pub fn read(reader: &mut Reader<'_>) -> Limits {
         blocked: keys
             .doc("Time blocked after which an order needs attention.")
             .seconds("blocked_secs", 86_400.0, DEADLINE_SECS),
-    })
+    }
+}
+
+fn of_service(keys: &mut Reader<'_>) -> AlertLimits {
+    AlertLimits {
+        trouble: keys
+            .doc("Time for which fetches of a project, or attempts to tell a target, must fail before that is an alert.")
+            .seconds("trouble_secs", 300.0, DEADLINE_SECS),
+        silence: keys
+            .doc(
+                "Time without any callback of a project, after a change that Sinch shows and no callback announced, \
+                 before that is an alert.",
+            )
+            .seconds("silence_secs", 86_400.0, DEADLINE_SECS),
+        quiet: keys
+            .doc("Time without trouble, refused callbacks or want of space after which the alert about it is resolved.")
+            .seconds("quiet_secs", 900.0, QUIET_SECS),
+    }
 }
 
 /// Returns the spans without repetitions. Two that an alert cannot tell apart are one threshold, not two alerts of one

@@ -12,6 +12,7 @@ use super::targets::{Attention, TargetView};
 use crate::clock;
 use crate::metrics::{ApiView, Count, Metrics};
 use crate::store::Standing;
+use notifications::ServiceAlert;
 use number_order::Time;
 
 /// Sources from which the figures are read.
@@ -27,6 +28,21 @@ pub(super) struct FigureSource {
 }
 
 impl FigureSource {
+    /// Returns the number of alerts about the service that fire, by each kind.
+    fn service_alerts_firing(&self) -> Vec<(String, Reading)> {
+        let firing = &self.standing.service_alerts;
+        let count = |code: &&str| {
+            firing
+                .iter()
+                .filter(|row| row.alert.code() == *code)
+                .count()
+        };
+        ServiceAlert::VARIANTS
+            .iter()
+            .map(|code| ((*code).to_owned(), Reading::Count(count(code) as u64)))
+            .collect()
+    }
+
     /// Returns the number of targets that an operator should see to, by each reason.
     fn targets_needing_attention(&self) -> Vec<(String, Reading)> {
         let targets = self.targets.iter();
@@ -231,6 +247,11 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
             let by_condition = counts.map(|(alert, n)| (alert.label(), count_reading(*n)));
             By("alert", by_condition.collect())
         },
+    },
+    Figure {
+        key: "service_alerts_firing",
+        help: "Alerts about the service that fire, by kind",
+        read: |f| By("alert", f.service_alerts_firing()),
     },
     Figure {
         key: "orders_not_fetched",

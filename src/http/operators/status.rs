@@ -18,7 +18,7 @@ use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::metrics::{ApiView, Failing};
-use crate::store::AlertRow;
+use crate::store::{AlertRow, ServiceAlertRow};
 
 /// Maximum time for a write before the database counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,6 +74,8 @@ struct Status<'a> {
     figures: FigureMap<'a, FigureSource>,
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
+    /// Alerts about the service that fire, the oldest first.
+    service_alerts: &'a [ServiceAlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
     targets: BTreeMap<&'a str, TargetStatus<'a>>,
     /// Workers, each with its failures since its last success.
@@ -136,6 +138,7 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
             source: &source,
         },
         alerts: &source.standing.alerts,
+        service_alerts: &source.standing.service_alerts,
         api: api.collect(),
         targets: targets.collect(),
         workers: context.metrics.workers(),

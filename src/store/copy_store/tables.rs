@@ -78,11 +78,11 @@ const USED_ORDERS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'orders'
 const USED_FETCHES: &str = "SELECT fetches_pruned_through FROM service";
 
 /// All that is copied, in an order in which each row is there before others refer to it.
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [Table; 21] = [
     same!(
         "projects",
         "id",
-        "sinch_id, failures, paused_until_at, pause_reason, pause_fields, active",
+        "sinch_id, failures, paused_until_at, pause_reason, pause_fields, active, heard_at",
         "",
         None
     ),
@@ -207,6 +207,13 @@ pub(super) const TABLES: [Table; 20] = [
         None
     ),
     same!(
+        "service_alerts",
+        "id",
+        "kind, kind_fields, subject, began_at, seen_at, fired_at, resolved_at",
+        "",
+        None
+    ),
+    same!(
         "placements",
         "id",
         "project, reference, region, number_type, number, quantity, begun_at",
@@ -291,7 +298,7 @@ pub(super) const TABLES: [Table; 20] = [
 ];
 
 /// Tables of the target whose ids the database draws.
-pub(super) const WITH_IDS: [&str; 12] = [
+pub(super) const WITH_IDS: [&str; 13] = [
     "projects",
     "orders",
     "order_numbers",
@@ -299,6 +306,7 @@ pub(super) const WITH_IDS: [&str; 12] = [
     "fetches",
     "transitions",
     "alerts",
+    "service_alerts",
     "placements",
     "placement_steps",
     "targets",

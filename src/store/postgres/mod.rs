@@ -39,6 +39,7 @@ mod refusal;
 mod removal;
 mod savepoint;
 mod schema;
+mod service_alerts;
 mod settings;
 mod summary;
 mod target;

@@ -125,6 +125,11 @@ const REMOVE_EVENTS: &str = "
 
 const SET_EVENTS_PRUNED_THROUGH: &str = "UPDATE service SET events_pruned_through = $1";
 
+/// Removes some alerts about the service that were resolved before a time.
+const REMOVE_ALERTS: &str = "
+    DELETE FROM service_alerts WHERE id IN (SELECT id FROM service_alerts
+        WHERE resolved_at IS NOT NULL AND resolved_at <= $1 ORDER BY id LIMIT 64)";
+
 /// Locks closed orders. One of which something was heard after the given time is not among them, nor one whose numbers are
 /// still to be fetched, nor one that another transaction is changing.
 const CLOSED: &str = "
@@ -207,6 +212,9 @@ async fn prune(
     empty_bodies(db, &progress, periods.bodies, now, &mut pruned).await?;
     prune_fetches(db, &progress, periods.deliveries, now, &mut pruned).await?;
     prune_events(db, &progress, periods.events, now, &mut pruned).await?;
+    let alerts = sqlx::query(REMOVE_ALERTS).bind(now.minus(periods.events).0);
+    pruned.alerts = alerts.execute(&mut *db).await?.rows_affected();
+    pruned.taken += usize::try_from(pruned.alerts).unwrap_or(usize::MAX);
     let limit = room_for_orders(pruned.taken);
     let closed = sqlx::query(CLOSED)
         .bind(limit)

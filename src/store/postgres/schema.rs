@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 22] = [
+pub(super) const TABLES: [&str; 23] = [
     "projects",
     "orders",
     "order_details",
@@ -37,6 +37,7 @@ pub(super) const TABLES: [&str; 22] = [
     "fetches",
     "transitions",
     "alerts",
+    "service_alerts",
     "placements",
     "placement_steps",
     "event_sequence",

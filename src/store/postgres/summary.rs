@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row};
 use super::error::Fault;
 use super::lane::bounded;
 use super::queries::{LATE, order_text};
-use super::{Store, alerts, outbox};
+use super::{Store, alerts, outbox, service_alerts};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
 use crate::store::sql::summary::{by_readiness, convergence};
@@ -147,6 +147,7 @@ impl Store {
         let standing = Standing {
             alerts: alerts.rows,
             alerts_counted: alerts::count(&mut work, now, limits).await?,
+            service_alerts: service_alerts::firing(&mut work, &self.shared.met).await?,
             summary: self.read_summary(&mut work, now).await?,
             targets: self.read_targets(&mut work).await?,
             newest_event: outbox::newest(&mut work).await?,

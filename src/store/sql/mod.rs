@@ -24,6 +24,7 @@ pub(super) mod placements;
 pub(super) mod removal;
 pub(super) mod retention;
 pub(super) mod row_fault;
+pub(super) mod service_alerts;
 pub(super) mod summary;
 pub(super) mod unreadable;
 

@@ -42,6 +42,7 @@ mod row_fault;
 mod rows;
 mod savepoint;
 mod schema;
+mod service_alerts;
 #[cfg(feature = "postgres")]
 mod source;
 mod space;

@@ -171,6 +171,7 @@ async fn register_targets(
         .await?;
         registered.push(OutboxTarget {
             id: row.try_get("id")?,
+            name: target.name.clone(),
             filter: target.filter.clone(),
         });
     }

@@ -107,6 +107,11 @@ pub(super) const REMOVE_EVENTS: &str = "
 
 const SET_EVENTS_PRUNED_THROUGH: &str = "UPDATE service SET events_pruned_through = ?";
 
+/// Removes some alerts about the service that were resolved before a time.
+pub(super) const REMOVE_ALERTS: &str = "
+    DELETE FROM service_alerts WHERE id IN (SELECT id FROM service_alerts INDEXED BY service_alerts_resolved
+        WHERE resolved_at IS NOT NULL AND resolved_at <= ? LIMIT 64)";
+
 /// Closed orders. One whose numbers are still to be fetched is not among them.
 pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
@@ -179,6 +184,8 @@ impl WriteCommand for Prune {
             pruned.events = execute_through(db, REMOVE_EVENTS, last).await?;
             execute_through(db, SET_EVENTS_PRUNED_THROUGH, last).await?;
         }
+        pruned.alerts = execute_through(db, REMOVE_ALERTS, now.minus(periods.events).0).await?;
+        pruned.taken += usize::try_from(pruned.alerts).unwrap_or(usize::MAX);
         let limit = room_for_orders(pruned.taken);
         let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
         let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;

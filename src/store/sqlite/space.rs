@@ -40,6 +40,11 @@ impl Space {
         self.free_bytes.load(Relaxed)
     }
 
+    /// Returns the number of free bytes below which no delivery may come in.
+    pub(super) fn free_min_bytes(&self) -> u64 {
+        self.free_min_bytes
+    }
+
     /// Returns the reason why no delivery may come in; `None` if one may.
     pub(super) fn little(&self) -> Option<StoreError> {
         let free_bytes = self.free_bytes();

@@ -9,7 +9,7 @@ use super::columns::lossy;
 use super::location::{beside, length};
 use super::rows::order_text;
 use super::{Store, StoreError};
-use super::{alerts, numbers, outbox};
+use super::{alerts, numbers, outbox, service_alerts};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
 use crate::store::sql::summary::{by_readiness, convergence};
@@ -95,6 +95,7 @@ impl Store {
         Ok(Standing {
             alerts: alerts.rows,
             alerts_counted: alerts::count(&mut db, now, limits).await?,
+            service_alerts: service_alerts::firing(&mut db, &self.met).await?,
             summary: self.summary_of(&mut db, now).await?,
             targets: outbox::targets(&mut db).await?,
             newest_event: outbox::last_sequence(&mut db).await?,

@@ -13,6 +13,7 @@ mod processing;
 mod queries;
 mod removal;
 mod retention;
+mod service_alert;
 mod summary;
 mod target;
 mod unreadable;
@@ -40,6 +41,7 @@ pub use queries::{
 };
 pub use removal::{Forgot, Holdings};
 pub use retention::{Pruned, RetentionPeriods};
+pub use service_alert::{Observed, ServiceAlertChanges, ServiceAlertRow};
 pub use summary::{Convergence, Standing, StateCount, Summary};
 pub use target::TargetSettings;
 pub use unreadable::UnreadableRow;

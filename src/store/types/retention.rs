@@ -13,7 +13,8 @@ pub struct RetentionPeriods {
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
     /// Period for events and the notifications of them that were delivered. The newest event of each order is always kept,
-    /// and an event of which a target is still to be told.
+    /// and an event of which a target is still to be told. Alerts about the service are kept for as long, once they are
+    /// resolved.
     pub events: Duration,
     /// Period for orders that are closed, with their fetches, transitions and alerts, since the last event or fetch. It
     /// is not less than the period of any delivery: no order is pruned before its deliveries.
@@ -35,6 +36,8 @@ pub struct Pruned {
     pub fetches: u64,
     /// Number of events that were removed while their orders stay.
     pub events: u64,
+    /// Number of resolved alerts about the service that were removed.
+    pub alerts: u64,
     /// Number of closed orders that were removed.
     pub orders: u64,
     /// Number of placements whose ordered number was forgotten, since none of their orders is kept any more.

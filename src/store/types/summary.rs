@@ -1,6 +1,6 @@
 //! Summary of the whole database, for the operators.
 
-use super::{AlertRow, TargetRow, UnreadableRow};
+use super::{AlertRow, ServiceAlertRow, TargetRow, UnreadableRow};
 use number_order::{AlertKind, Time};
 
 /// Figures of the whole database.
@@ -115,6 +115,8 @@ pub struct Standing {
     pub alerts: Vec<AlertRow>,
     /// Number of orders of each kind of alert that can fire; counted up to a hundred thousand.
     pub alerts_counted: Vec<(AlertKind, i64)>,
+    /// Alerts about the service that fire, the oldest first.
+    pub service_alerts: Vec<ServiceAlertRow>,
     /// All targets, also those that are not configured any more.
     pub targets: Vec<TargetRow>,
     /// Number of the newest event.

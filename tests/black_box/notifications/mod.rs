@@ -1,5 +1,6 @@
 //! What targets are told, from outside: the real program against a simulated Sinch, and targets that take it or do not.
 
+mod alerts;
 mod checked;
 mod endless;
 mod failing;

@@ -50,7 +50,7 @@ fn an_envelope_has_the_attributes_of_cloudevents_and_the_events_data() {
             r#""changed_at":"2026-09-21T14:13:50Z","previous_state":null}}"#
         )
     );
-    let of_service = rendered(Format::CloudEvents, &sample::service_event().json());
+    let of_service = rendered(Format::CloudEvents, &sample::service_events()[6].json());
     let envelope: Value = serde_json::from_str(&of_service).unwrap();
     assert_eq!(
         (envelope.get("subject"), envelope.get("test")),
@@ -115,13 +115,46 @@ fn a_message_says_what_happened_and_to_what() {
                 &numbers[11..]
             ),
         ),
-        (
-            sample::service_event(),
-            "Alert about the service: not submitted, and its reservation has run out".to_owned(),
-        ),
     ] {
         assert_eq!(message(&event), expected);
     }
+}
+
+#[test]
+fn an_alert_about_the_service_is_told_in_words() {
+    let about = "Alert about project example-project: ";
+    let no_more = "No more alert about project example-project: ";
+    let expected = [
+        format!("{about}1 order is parked"),
+        format!("{no_more}2 deliveries were parked within a day"),
+        format!("{about}fetches fail: the Number Order API did not answer in time"),
+        format!("{no_more}no callback has come since 2026-09-20T14:13:20Z, though Sinch shows 3 changes"),
+        format!("{about}callbacks are refused: their signature is missing or wrong"),
+        "No more alert about the service: 300000000 bytes are free on the database's disk; \
+         below 256000000 callbacks are refused"
+            .to_owned(),
+        "Alert about the service: callbacks are refused: 0 bytes are free on the database's disk, less than 256000000"
+            .to_owned(),
+        "No more alert about the service: target \"crm\": all attempts have failed since 2026-09-21T14:08:20Z".to_owned(),
+        "Alert about the service: target \"crm\" answered 410: it is told nothing until it is resumed".to_owned(),
+        "No more alert about the service: target \"crm\": 4 notifications are parked".to_owned(),
+        "Alert about the service: worker retention has done nothing, or nothing but fail, for a minute".to_owned(),
+    ];
+    let messages: Vec<String> = sample::service_events().iter().map(message).collect();
+    assert_eq!(messages, expected);
+    let text = rendered(Format::Text, &sample::service_events()[0].json());
+    assert_eq!(
+        text,
+        "Alert about project example-project: 1 order is parked
+
+Event: alert.fired
+Time: 2026-09-21T14:14:20Z
+Sequence: 42
+Project: example-project
+Alert: 1 order is parked
+Fired at: 2026-09-21T14:14:05Z
+"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use strum::VariantNames;
 
-use crate::{AddressClass, Attempt, DeliveryFailure};
+use crate::{AddressClass, Attempt, DeliveryFailure, ServiceAlert};
 
 #[test]
 fn the_document_lists_every_code_and_no_other() {
@@ -12,6 +12,7 @@ fn the_document_lists_every_code_and_no_other() {
     for (heading, codes) in [
         ("Attempts to tell a target", attempts.as_slice()),
         ("Classes of addresses", AddressClass::VARIANTS),
+        ("Alerts about the service", ServiceAlert::VARIANTS),
     ] {
         let section = document.split(&format!("## {heading}\n")).nth(1);
         let section = section.unwrap_or_else(|| panic!("docs/codes.md has no section {heading:?}"));

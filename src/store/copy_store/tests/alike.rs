@@ -38,6 +38,7 @@ async fn seen(fixture: &Fixture) -> String {
         blocked: Duration::from_secs(1),
     };
     let standing = store.standing(at(6000), &limits, 100).await.expect("reads");
+    seen.push_str(&format!("{:#?}", standing.service_alerts));
     let mut alerts = standing.alerts;
     // Those that have fired for as long are listed in any order.
     alerts.sort_by_key(|row| format!("{row:?}"));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::tests::notifying::target;
+use notifications::AlertLimits;
 use number_order::{
     Answer, CallbackKey, Failure, Limits, NotUnderstood, OrderDetails, OrderNumber, OtherEvent,
     Snapshot, State, Status, StepKind, StepOutcome,
@@ -70,6 +71,7 @@ pub(super) async fn filled() -> Place {
     };
     let [fired, _] = fixture.record_alerts(&limits, 60).await;
     assert!(!fired.is_empty(), "alerts fire");
+    see_to_service(&fixture).await;
     let pruned = fixture.prune(at(115)).await;
     assert!(pruned.bodies > 0, "bodies are emptied: {pruned:?}");
     receive(&fixture, "late", 100).await;
@@ -79,6 +81,25 @@ pub(super) async fn filled() -> Place {
     fixture.edit(parked).await;
     fixture.store.probe_write(at(4990)).await.expect("writes");
     stopped(fixture).await
+}
+
+/// Has alerts about the service fire, and notes that a callback came.
+async fn see_to_service(fixture: &Fixture) {
+    let limits = AlertLimits {
+        trouble: Duration::from_secs(1),
+        silence: Duration::from_secs(9_000),
+        quiet: Duration::from_secs(9_000),
+    };
+    let observed = Observed {
+        heard: vec![(id(PROJECT), at(60))],
+        silent_workers: vec!["inbox".to_owned()],
+        ..Observed::default()
+    };
+    let changes = fixture
+        .store
+        .check_service(&observed, &limits, at(60))
+        .await;
+    assert!(!changes.expect("is recorded").fired.is_empty());
 }
 
 /// Receives callbacks: of orders and others, some twice, some with two bodies.

@@ -1,7 +1,7 @@
 //! Query plans: no statement that is made often reads what grows with the past.
 
 use super::*;
-use crate::store::sqlite::{alerts, outbox, queries, summary};
+use crate::store::sqlite::{alerts, outbox, queries, service_alerts, summary};
 use crate::store::{DeliveryFilter, OrderFilter};
 
 /// Query plan of a statement, step by step.
@@ -18,11 +18,12 @@ async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
 const SMALL: [&str; 5] = ["p", "projects", "service", "state_counts", "CONSTANT"];
 
 /// Indexes that have only the rows of which something is open.
-const OPEN: [&str; 4] = [
+const OPEN: [&str; 5] = [
     "orders_unsettled",
     "orders_parked",
     "deliveries_parked",
     "order_numbers_not_ready",
+    "service_alerts_open",
 ];
 
 /// Returns the steps that read a whole table, or the whole of an index that grows with the past. The rows of a subquery
@@ -75,6 +76,35 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         let plan = plan(&fixture, sql).await;
         assert_eq!(costly(&plan).len(), 1, "{plan:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_check_of_the_service_reads_nothing_that_grows_with_the_past() {
+    let fixture = Fixture::new().await;
+    for sql in [service_alerts::SELECT_OPEN, service_alerts::TARGET_FACTS] {
+        let plan = plan(&fixture, sql).await;
+        let costly = costly(&plan);
+        // Targets are few, and so are the parked notifications that are counted.
+        let few = ["t", "v"];
+        let costly = costly
+            .iter()
+            .filter(|step| !few.contains(&step.split(' ').nth(1).unwrap_or_default()));
+        assert_eq!(costly.count(), 0, "{plan:#?}");
+    }
+    // The newest of the changes are read by their ids, as many as there is a limit, and their orders are looked up.
+    let facts = plan(&fixture, service_alerts::PROJECT_FACTS).await;
+    let newest = ["SCAN transitions", "SCAN v", "SCAN o", "SCAN d", "SCAN c"];
+    let costly = costly(&facts);
+    let costly = costly
+        .iter()
+        .filter(|step| !newest.iter().any(|few| step.starts_with(few)));
+    assert_eq!(costly.count(), 0, "{facts:#?}");
+    assert!(
+        facts
+            .iter()
+            .any(|step| step == "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)"),
+        "{facts:#?}"
+    );
 }
 
 /// Deliveries that are not processed yet are looked up among the few after `processed_through`, and not among all of a

@@ -42,6 +42,8 @@ const SAMPLE: &str = "
     VALUES (2, 4, 1, '+61411111112', 1, 'on-the-way', '{\"services\":[\"calls\"]}', 2, 3, 4, 1, 'timed-out', '{\"endpoint\":\"numbers\"}', 3);
     INSERT INTO alerts (order_id, kind, kind_fields, fired_at, resolved_at)
     VALUES (7, 'expiring', '{\"within_ms\":900000}', 1, 2), (7, 'expiring', '{\"within_ms\":900000}', 3, NULL);
+    INSERT INTO service_alerts (id, kind, kind_fields, subject, began_at, seen_at, fired_at, resolved_at)
+    VALUES (1, 'silence', '{\"changes\":1,\"last_at\":null}', 'project-1', 1, 2, 2, NULL), (2, 'disk-low', '{\"free_bytes\":1,\"refused_below_bytes\":1}', '', 1, 1, NULL, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
 
@@ -107,7 +109,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 68] = [
+const REFUSED: [&str; 72] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -148,6 +150,10 @@ const REFUSED: [&str; 68] = [
     "transitions SET cause_fields = 'x'",
     "alerts SET kind = 'x'",
     "alerts SET kind_fields = 'x' WHERE id = 1",
+    "service_alerts SET kind = 'x' WHERE id = 1",
+    "service_alerts SET kind_fields = 'x' WHERE id = 1",
+    "service_alerts SET seen_at = 0 WHERE id = 1",
+    "service_alerts SET resolved_at = 3 WHERE id = 2",
     "projects SET pause_reason = 'x', paused_until_at = 1",
     "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
     "deliveries SET dedup_key = '' WHERE id = 1",
@@ -237,6 +243,10 @@ async fn the_schema_knows_every_code() {
         ("fetches SET outcome", outcomes),
         ("transitions SET cause", Cause::VARIANTS.to_vec()),
         ("alerts SET kind", AlertKind::VARIANTS.to_vec()),
+        (
+            "service_alerts SET kind",
+            notifications::ServiceAlert::VARIANTS.to_vec(),
+        ),
         ("orders SET parked", ParkReason::VARIANTS.to_vec()),
         ("order_numbers SET readiness", Readiness::VARIANTS.to_vec()),
         ("order_numbers SET failure", NoAnswer::VARIANTS.to_vec()),

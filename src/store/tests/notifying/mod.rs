@@ -3,6 +3,7 @@
 mod events;
 mod feed;
 mod sending;
+mod service_alerts;
 
 use serde_json::Value;
 
@@ -72,6 +73,22 @@ impl Fixture {
             place,
             store,
             run: tokio::spawn(run),
+        }
+    }
+
+    /// Opens the store once more beside this one, as another replica. One that cannot be shared is handed out again.
+    async fn another(
+        &self,
+        targets: Vec<TargetSettings>,
+    ) -> (Store, Option<JoinHandle<Result<(), StoreError>>>) {
+        match &self.store {
+            Store::Sqlite(_) => (self.store.clone(), None),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => {
+                let settings = telling(self.place.settings(ONE_PROJECT), targets);
+                let (store, run) = super::super::open(settings).await.expect("opens");
+                (store, Some(tokio::spawn(run)))
+            }
         }
     }
 

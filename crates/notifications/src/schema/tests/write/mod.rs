@@ -1,5 +1,6 @@
 //! The schemas as they are written.
 
+mod alert;
 mod order;
 mod parts;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use strum::{VariantArray, VariantNames};
 
 use crate::EventType;
-use number_order::{AlertKind, Cause, Readiness};
+use number_order::{Cause, Readiness};
 use order::{STATES, order, some_state};
 use parts::{Property, code, coded, list, named, object, text, time};
 
@@ -88,13 +89,15 @@ fn data(event_type: EventType) -> Value {
             let state = json!({ "const": state.expect("a state").as_str() });
             object(about, [known(state), change()].concat())
         }
-        EventType::OrderExpiring => object(about, [known(some_state()), alert()].concat()),
+        EventType::OrderExpiring => {
+            object(about, [known(some_state()), alert::about_order()].concat())
+        }
         EventType::NumberReady | EventType::NumberFailed => {
             object(about, [known(some_state()), number()].concat())
         }
         EventType::AlertFired | EventType::AlertResolved => {
             let project = project(json!({ "type": ["string", "null"] }));
-            let mut data = object(about, [vec![project], alert()].concat());
+            let mut data = object(about, [vec![project], alert::of_any_kind()].concat());
             let order = order(some_state());
             let names: Vec<&str> = order.iter().map(|(name, _)| *name).collect();
             data["dependentRequired"] = json!({ "order": names });
@@ -160,33 +163,6 @@ fn number() -> Vec<Property> {
             "readiness",
             coded("Readiness of the number.", Readiness::VARIANTS, fields),
         ),
-    ]
-}
-
-fn alert() -> Vec<Property> {
-    let millis = |text| named(text, json!({ "type": "integer", "minimum": 0 }));
-    let fields = vec![
-        (
-            "within_ms",
-            millis(
-                "Time left until expires_at at which the alert begins to fire, in milliseconds.",
-            ),
-        ),
-        (
-            "after_ms",
-            millis("Time in the state after which the alert fires, in milliseconds."),
-        ),
-    ];
-    vec![
-        (
-            "alert",
-            coded(
-                "The alert, with its threshold.",
-                AlertKind::VARIANTS,
-                fields,
-            ),
-        ),
-        ("fired_at", time("Time at which the alert began to fire.")),
     ]
 }
 

@@ -1,0 +1,254 @@
+//! Alerts about the service: what an operator should see to that is not about one order.
+//!
+//! [`sightings`] says what there is to see at a moment, and [`update_episodes`] what that means: an alert fires once what it
+//! is about has lasted, and is resolved once nobody has seen it for a while.
+
+mod episode;
+mod facts;
+mod sighting;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray, VariantNames};
+
+use number_order::{Id, NoAnswer, Time};
+
+pub use episode::{AlertLimits, AlertNews, Episode, EpisodeChange, EpisodeWrite, update_episodes};
+pub use facts::{Disk, ProjectFacts, RefusedCallback, ServiceFacts, TargetFacts};
+pub use sighting::{Sighting, sightings};
+
+/// Kind of alert about the service, with what was known when it fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(tag = "code", content = "fields", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum ServiceAlert {
+    /// Orders of the project are parked: they are not fetched until an event comes or an operator requests it.
+    OrdersParked {
+        /// Number of the orders.
+        orders: u64,
+    },
+    /// Deliveries of the project were parked within a day: an operator should look at them.
+    DeliveriesParked {
+        /// Number of the deliveries.
+        deliveries: u64,
+    },
+    /// Fetches of the project fail through the provider, and its circuit is open.
+    ProviderTrouble {
+        /// Why the circuit is open.
+        reason: NoAnswer,
+    },
+    /// Sinch has shown changes of the project's orders that no callback announced, and no callback has come since.
+    Silence {
+        /// Number of the changes.
+        changes: u64,
+        /// Time of the project's last callback; `None`: none ever came.
+        last_at: Option<Time>,
+    },
+    /// Callbacks from allowed addresses are refused.
+    CallbacksRefused {
+        /// Why they are refused.
+        refusal: CallbackRefusal,
+    },
+    /// The database's disk has little free space, and callbacks will be refused.
+    DiskLow(DiskFields),
+    /// The database's disk has so little free space that callbacks are refused.
+    DiskFull(DiskFields),
+    /// Attempts to tell a target have failed for a while, and its circuit is open.
+    TargetFailing {
+        /// Name of the target.
+        target: String,
+        /// Time of the first of these attempts.
+        since: Time,
+    },
+    /// A target answered that it wants no more, and is told nothing until an operator resumes it.
+    TargetSwitchedOff {
+        /// Name of the target.
+        target: String,
+    },
+    /// A target did not take notifications in any attempt.
+    NotificationsParked {
+        /// Name of the target.
+        target: String,
+        /// Number of the notifications.
+        notifications: u64,
+    },
+    /// A worker of the service has done nothing, or nothing but fail, for a minute.
+    WorkerSilent {
+        /// Name of the worker.
+        worker: String,
+    },
+}
+
+/// Space on the database's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFields {
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Number of free bytes below which callbacks are refused.
+    pub refused_below_bytes: u64,
+}
+
+/// Reason why a callback from an allowed address is refused: the secret or the address at Sinch is not the one here.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum CallbackRefusal {
+    /// No project has the path that was requested.
+    Path,
+    /// The signature is missing or wrong.
+    Signature,
+}
+
+impl ServiceAlert {
+    /// Returns the code of the kind of alert.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the name of the target that the alert is about, if it is about one. That target is not told of it.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            ServiceAlert::TargetFailing { target, .. }
+            | ServiceAlert::TargetSwitchedOff { target }
+            | ServiceAlert::NotificationsParked { target, .. } => Some(target),
+            ServiceAlert::OrdersParked { .. }
+            | ServiceAlert::DeliveriesParked { .. }
+            | ServiceAlert::ProviderTrouble { .. }
+            | ServiceAlert::Silence { .. }
+            | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::DiskLow(_)
+            | ServiceAlert::DiskFull(_)
+            | ServiceAlert::WorkerSilent { .. } => None,
+        }
+    }
+
+    /// Returns what an alert of this kind is about, beside its kind: there is one open alert for both.
+    pub fn subject(&self, project: Option<&Id>) -> String {
+        match self {
+            ServiceAlert::WorkerSilent { worker } => worker.clone(),
+            ServiceAlert::TargetFailing { target, .. }
+            | ServiceAlert::TargetSwitchedOff { target }
+            | ServiceAlert::NotificationsParked { target, .. } => target.clone(),
+            ServiceAlert::OrdersParked { .. }
+            | ServiceAlert::DeliveriesParked { .. }
+            | ServiceAlert::ProviderTrouble { .. }
+            | ServiceAlert::Silence { .. }
+            | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::DiskLow(_)
+            | ServiceAlert::DiskFull(_) => project.map(Id::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the project that an alert with this subject is about, if it is about one.
+    pub fn project(&self, subject: &str) -> Option<Id> {
+        match self {
+            ServiceAlert::OrdersParked { .. }
+            | ServiceAlert::DeliveriesParked { .. }
+            | ServiceAlert::ProviderTrouble { .. }
+            | ServiceAlert::Silence { .. }
+            | ServiceAlert::CallbacksRefused { .. } => Id::new(subject),
+            ServiceAlert::DiskLow(_)
+            | ServiceAlert::DiskFull(_)
+            | ServiceAlert::TargetFailing { .. }
+            | ServiceAlert::TargetSwitchedOff { .. }
+            | ServiceAlert::NotificationsParked { .. }
+            | ServiceAlert::WorkerSilent { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for ServiceAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceAlert::OrdersParked { orders } => {
+                write!(f, "{} parked", counted(*orders, "order is", "orders are"))
+            }
+            ServiceAlert::DeliveriesParked { deliveries } => write!(
+                f,
+                "{} parked within a day",
+                counted(*deliveries, "delivery was", "deliveries were")
+            ),
+            ServiceAlert::ProviderTrouble { reason } => write!(f, "fetches fail: {reason}"),
+            ServiceAlert::Silence { changes, last_at } => {
+                let changes = counted(*changes, "change", "changes");
+                match last_at {
+                    Some(at) => write!(
+                        f,
+                        "no callback has come since {at}, though Sinch shows {changes}"
+                    ),
+                    None => write!(f, "no callback has ever come, though Sinch shows {changes}"),
+                }
+            }
+            ServiceAlert::CallbacksRefused { refusal } => {
+                write!(f, "callbacks are refused: {refusal}")
+            }
+            ServiceAlert::DiskLow(DiskFields {
+                free_bytes,
+                refused_below_bytes,
+            }) => write!(
+                f,
+                "{free_bytes} bytes are free on the database's disk; below {refused_below_bytes} callbacks are refused"
+            ),
+            ServiceAlert::DiskFull(DiskFields {
+                free_bytes,
+                refused_below_bytes,
+            }) => write!(
+                f,
+                "callbacks are refused: {free_bytes} bytes are free on the database's disk, less than {refused_below_bytes}"
+            ),
+            ServiceAlert::TargetFailing { target, since } => {
+                write!(
+                    f,
+                    "target {target:?}: all attempts have failed since {since}"
+                )
+            }
+            ServiceAlert::TargetSwitchedOff { target } => write!(
+                f,
+                "target {target:?} answered 410: it is told nothing until it is resumed"
+            ),
+            ServiceAlert::NotificationsParked {
+                target,
+                notifications,
+            } => write!(
+                f,
+                "target {target:?}: {} parked",
+                counted(*notifications, "notification is", "notifications are")
+            ),
+            ServiceAlert::WorkerSilent { worker } => {
+                write!(
+                    f,
+                    "worker {worker} has done nothing, or nothing but fail, for a minute"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for CallbackRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CallbackRefusal::Path => "no project has the path that Sinch calls",
+            CallbackRefusal::Signature => "their signature is missing or wrong",
+        })
+    }
+}
+
+/// Returns a number with the words for one or for several.
+fn counted(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}

@@ -37,6 +37,19 @@ pub(super) struct PartsInput {
     pub shared: Shared,
 }
 
+/// Returns the worker of alerts about the service.
+fn service_alerts(config: &Config, shared: &Shared) -> Part {
+    let worker = ServiceAlertWorker {
+        store: shared.store.clone(),
+        metrics: shared.metrics.clone(),
+        limits: config.deadlines.service,
+    };
+    Part::on_shared_runtime(
+        "the worker of alerts about the service",
+        shared.worker(worker),
+    )
+}
+
 /// Returns the parts of the service. None of them runs before it is spawned.
 pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     let shared = &ready.shared;
@@ -64,15 +77,7 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
                 limits: config.deadlines.orders.clone(),
             }),
         },
-        Part {
-            name: "the worker of alerts about the service",
-            thread: None,
-            run: shared.worker(ServiceAlertWorker {
-                store: shared.store.clone(),
-                metrics: shared.metrics.clone(),
-                limits: config.deadlines.service,
-            }),
-        },
+        service_alerts(config, shared),
         Part {
             name: "the retention worker",
             thread: None,

@@ -46,7 +46,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
     let mut figures = BTreeMap::new();
     for (key, value) in status.as_object().expect("an object") {
         match (key.as_str(), value) {
-            ("version" | "alerts" | "workers", _) => {}
+            ("version" | "alerts" | "service_alerts" | "workers", _) => {}
             ("silent_workers" | "rows_unreadable", Value::Array(names)) => {
                 figures.insert(key.clone(), Some(names.len() as f64));
             }

@@ -158,6 +158,7 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
         "checkpoint",
         "inbox",
         "retention",
+        "service_alerts",
         &fetch,
         &numbers,
         &record,

@@ -99,11 +99,13 @@ async fn orders_and_the_status() {
     ] {
         assert_snapshot(name, &steady(json_of(&service, path).await));
     }
-    // Each worker is listed once it has begun, and the last fetch a moment after it is recorded.
-    let status = until("all workers and the failed fetch", async || {
+    // Each worker is listed once it has begun, and the last fetch a moment after it is recorded. Some seconds later there is
+    // an alert about the parked order.
+    let status = until("all workers, the failed fetch and an alert", async || {
         let status = service.status().await;
         let workers = status["workers"].as_object().map_or(0, Map::len);
-        (workers == 7 && status["api"][PROJECT]["answered"] == false).then_some(status)
+        let is_complete = workers == 8 && status["service_alerts"][0].is_object();
+        (is_complete && status["api"][PROJECT]["answered"] == false).then_some(status)
     })
     .await;
     assert_snapshot("status", &without_numbers(status));

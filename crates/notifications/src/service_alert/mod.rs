@@ -8,8 +8,7 @@ mod facts;
 mod sighting;
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
+mod words;
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray, VariantNames};
@@ -170,85 +169,4 @@ impl ServiceAlert {
             | ServiceAlert::WorkerSilent { .. } => None,
         }
     }
-}
-
-impl fmt::Display for ServiceAlert {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServiceAlert::OrdersParked { orders } => {
-                write!(f, "{} parked", counted(*orders, "order is", "orders are"))
-            }
-            ServiceAlert::DeliveriesParked { deliveries } => write!(
-                f,
-                "{} parked within a day",
-                counted(*deliveries, "delivery was", "deliveries were")
-            ),
-            ServiceAlert::ProviderTrouble { reason } => write!(f, "fetches fail: {reason}"),
-            ServiceAlert::Silence { changes, last_at } => {
-                let changes = counted(*changes, "change", "changes");
-                match last_at {
-                    Some(at) => write!(
-                        f,
-                        "no callback has come since {at}, though Sinch shows {changes}"
-                    ),
-                    None => write!(f, "no callback has ever come, though Sinch shows {changes}"),
-                }
-            }
-            ServiceAlert::CallbacksRefused { refusal } => {
-                write!(f, "callbacks are refused: {refusal}")
-            }
-            ServiceAlert::DiskLow(DiskFields {
-                free_bytes,
-                refused_below_bytes,
-            }) => write!(
-                f,
-                "{free_bytes} bytes are free on the database's disk; below {refused_below_bytes} callbacks are refused"
-            ),
-            ServiceAlert::DiskFull(DiskFields {
-                free_bytes,
-                refused_below_bytes,
-            }) => write!(
-                f,
-                "callbacks are refused: {free_bytes} bytes are free on the database's disk, less than {refused_below_bytes}"
-            ),
-            ServiceAlert::TargetFailing { target, since } => {
-                write!(
-                    f,
-                    "target {target:?}: all attempts have failed since {since}"
-                )
-            }
-            ServiceAlert::TargetSwitchedOff { target } => write!(
-                f,
-                "target {target:?} answered 410: it is told nothing until it is resumed"
-            ),
-            ServiceAlert::NotificationsParked {
-                target,
-                notifications,
-            } => write!(
-                f,
-                "target {target:?}: {} parked",
-                counted(*notifications, "notification is", "notifications are")
-            ),
-            ServiceAlert::WorkerSilent { worker } => {
-                write!(
-                    f,
-                    "worker {worker} has done nothing, or nothing but fail, for a minute"
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for CallbackRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CallbackRefusal::Path => "no project has the path that Sinch calls",
-            CallbackRefusal::Signature => "their signature is missing or wrong",
-        })
-    }
-}
-
-/// Returns a number with the words for one or for several.
-fn counted(number: u64, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
 }

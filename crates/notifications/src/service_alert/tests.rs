@@ -188,8 +188,17 @@ fn each_fact_is_seen_as_its_alert() {
         let codes: Vec<&str> = seen.iter().map(|one| one.alert.code()).collect();
         assert_eq!(codes, expected, "{facts:?}");
     }
-    let young = sightings(&target(failing, 0), &[], &LIMITS, at(300));
-    assert_eq!(young, [], "it has not failed for long");
+}
+
+#[test]
+fn a_target_that_has_not_failed_for_long_is_no_alert() {
+    let failing = TargetHealth {
+        failures: 5,
+        failing_since: Some(at(1)),
+        ..TargetHealth::default()
+    };
+    let codes = |secs| sightings(&target(failing, 0), &[], &LIMITS, at(secs)).len();
+    assert_eq!((codes(300), codes(301)), (0, 1));
 }
 
 #[test]

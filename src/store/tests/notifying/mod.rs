@@ -77,6 +77,14 @@ impl Fixture {
     }
 
     /// Opens the store once more beside this one, as another replica. One that cannot be shared is handed out again.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(
+            unused_variables,
+            clippy::unused_async,
+            reason = "there is one backend"
+        )
+    )]
     async fn another(
         &self,
         targets: Vec<TargetSettings>,

@@ -42,11 +42,11 @@ pub use types::{
     ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
     NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
-    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered, PlacementFound,
-    PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded, RecordedAlert,
-    ResolvedAlert, RetentionPeriods, ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,
-    StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
-    WatchRequest,
+    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered,
+    PlacementFound, PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded,
+    RecordedAlert, ResolvedAlert, RetentionPeriods, ServiceAlertChanges, ServiceAlertRow, Standing,
+    StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary, TargetRow, TargetSettings,
+    TestEvent, TransitionRow, UnreadableRow, WatchRequest,
 };
 
 use std::ops::RangeInclusive;

@@ -13,11 +13,20 @@ use crate::store::Store;
 pub(super) struct Part {
     /// Name of the part in the log and in errors.
     pub name: &'static str,
-    /// Name of the part's own thread; `None`: the part runs on the shared runtime. On the shared runtime a part queues
-    /// with the requests wherever it waits, and the more requests there are, the less it gets done.
-    pub thread: Option<&'static str>,
+    /// The part's own thread; `None`: the part runs on the shared runtime. On the shared runtime a part queues with the
+    /// requests wherever it waits, and the more requests there are, the less it gets done.
+    pub thread: Option<Thread>,
     /// Future of the running part, including its orderly stop. If it ends before, the service stops.
     pub run: Run,
+}
+
+/// Thread of its own for a part.
+#[derive(Clone, Copy)]
+pub(super) enum Thread {
+    /// For a part that waits for the database.
+    Named(&'static str),
+    /// For a part that reads what others send without an end: time-outs are kept though there is always something to read.
+    Watched(&'static str),
 }
 
 impl Part {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::part::{Part, Run, Shared, run};
+use super::part::{Part, Run, Shared, Thread, run};
 use super::settings::{
     Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
     sources, timeouts,
@@ -56,12 +56,12 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     let mut parts = vec![
         Part {
             name: "the writer",
-            thread: Some("writer"),
+            thread: Some(Thread::Named("writer")),
             run: ready.writer,
         },
         Part {
             name: "the inbox worker",
-            thread: Some("inbox_worker"),
+            thread: Some(Thread::Named("inbox_worker")),
             run: shared.worker(InboxWorker {
                 store: shared.store.clone(),
                 policy: policy(config),

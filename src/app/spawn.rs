@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::error::{RunError, StartError};
-use super::part::{Part, Run};
+use super::part::{Part, Run, Thread};
 
 /// Running parts: the name of each, and its outcome when it ends.
 pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;
@@ -31,13 +31,20 @@ pub(super) fn spawn(parts: Vec<Part>) -> Result<Running, StartError> {
 
 /// Runs a part on a thread of its own, and returns a future of the part's outcome. The process does not wait for the
 /// thread itself: should the disk hang, the process ends after its grace.
-fn on_own_thread(part: &'static str, thread: &'static str, run: Run) -> Result<Run, StartError> {
+fn on_own_thread(part: &'static str, thread: Thread, run: Run) -> Result<Run, StartError> {
     let failed = |error| StartError::Thread(part, error);
-    // Of I/O only a store on a server has any.
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    // Of I/O only a store on a server has any, and a part that speaks with others.
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_all();
+    let thread = match thread {
+        Thread::Named(name) => name,
+        Thread::Watched(name) => {
+            // After each turn of a task, the runtime looks which time-outs are over.
+            runtime.event_interval(1);
+            name
+        }
+    };
+    let runtime = runtime.build().map_err(failed)?;
     let (ended, end) = oneshot::channel();
     let work = move || {
         // The receiver is gone if the grace has run out.
@@ -63,7 +70,7 @@ mod tests {
     fn part(run: Run) -> Vec<Part> {
         vec![Part {
             name: "the writer",
-            thread: Some("writer"),
+            thread: Some(Thread::Named("writer")),
             run,
         }]
     }

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::error::StartError;
-use super::part::{Part, Run, Shared, run};
+use super::part::{Part, Run, Shared, Thread, run};
 use crate::config::{Config, Destination, Target};
 use crate::store::{Rate, TargetSettings};
 use crate::worker::{Command, Endpoint, JudgedAddress, Receiver, Sender, TargetFault};
@@ -111,8 +111,12 @@ pub(super) fn attempt_files(config: &Config) -> usize {
 pub(super) fn senders(config: &Config, receivers: Receivers, shared: &Shared) -> Vec<Part> {
     let targets = config.targets.iter().zip(receivers);
     let parts = targets.map(|(target, receiver)| {
-        let run = sender(target, receiver, shared);
-        Part::on_shared_runtime("the sender of a target", run)
+        Part {
+            name: "the sender of a target",
+            // An answer without an end, as fast as it is read, would keep a thread that callbacks need.
+            thread: Some(Thread::Watched("sender")),
+            run: sender(target, receiver, shared),
+        }
     });
     parts.collect()
 }

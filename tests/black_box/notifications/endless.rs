@@ -12,7 +12,8 @@ const GROWTH_MAX_MIB: f64 = 64.0;
 /// An answer that goes on for ever, as fast as it is taken: a name, its beginning, and what is repeated.
 type Endless = (&'static str, &'static str, &'static [u8]);
 
-const ENDLESS: [Endless; 6] = [
+const ENDLESS: [Endless; 7] = [
+    ("informational", "", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     ("headers", "HTTP/1.1 200 OK\r\n", b"X-Endless: a\r\n"),
     ("value", "HTTP/1.1 200 OK\r\nX: ", b"aaaaaaaaaaaaaa"),
     (
@@ -60,6 +61,10 @@ async fn answers_without_an_end_cost_little_memory() {
         (told.len() >= ENDLESS.len() && told.iter().all(is_over)).then_some(())
     })
     .await;
+    // An attempt that outlives its time-out by far loses its lease, and is made again.
+    for row in played.service.list("/api/v1/notifications").await {
+        assert_eq!(row["attempts"], 1, "{row}");
+    }
     let (_, after) = played.service.memory_mib();
     let taken: usize = targets.iter().map(|(_, target)| target.repeated()).sum();
     println!("{before} MiB before, {after} MiB at most; {taken} bytes taken");

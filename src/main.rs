@@ -44,6 +44,20 @@ enum Command {
     /// Receive what a target is sent, and print it with the result of its verification; keeps nothing.
     #[command(arg = refused_config_option())]
     Listen(commands::listen::Arguments),
+    /// Show what needs attention, with what cures it, and how the running service stands.
+    Status(commands::status::Arguments),
+    /// List the orders that the running service knows, by filters.
+    Orders(commands::orders::Arguments),
+    /// List the orders that an operator should see to in time.
+    Alerts(commands::alerts::Arguments),
+    /// List what is parked: orders that are not fetched any more, and callbacks that were not understood.
+    Parked(commands::parked::Arguments),
+    /// Tell what happens, live: of all orders or of one.
+    Tail(commands::tail::Arguments),
+    /// Fetch orders from Sinch now; with --dry-run, only count them.
+    Fetch(commands::fetch::Arguments),
+    /// Fetch a project's orders again without waiting for the next probe, once the cause is removed.
+    Resume(commands::resume::Arguments),
     /// Make orders known to the running service, so that it fetches them without a callback.
     Watch(commands::watch::Arguments),
     /// Remove orders that were named by mistake: those that Sinch never showed and no callback named.
@@ -145,6 +159,13 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => commands::demo::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments).await,
         Command::Listen(arguments) => commands::listen::run(arguments).await,
+        Command::Status(arguments) => commands::status::run(config, arguments).await,
+        Command::Orders(arguments) => commands::orders::run(config, arguments).await,
+        Command::Alerts(arguments) => commands::alerts::run(config, arguments).await,
+        Command::Parked(arguments) => commands::parked::run(config, arguments).await,
+        Command::Tail(arguments) => commands::tail::run(config, arguments).await,
+        Command::Fetch(arguments) => commands::fetch::run(config, arguments).await,
+        Command::Resume(arguments) => commands::resume::run(config, arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,
         Command::DropProject(arguments) => commands::drop_project::run(config, arguments).await,

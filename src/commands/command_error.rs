@@ -19,6 +19,8 @@ pub(super) struct CommandError {
     kind: ErrorKind,
     exit_code: u8,
     lines: Vec<String>,
+    /// `true` if what the command prints in JSON says it already.
+    is_told: bool,
 }
 
 /// Kind of the reason, by whose turn it is to do something.
@@ -52,6 +54,14 @@ impl CommandError {
         CommandError::new(ErrorKind::Service, FAILURE, reason)
     }
 
+    /// Returns a failure of the running service that is told in JSON already, as a part of what a command prints.
+    pub fn told(reason: impl Into<String>) -> CommandError {
+        CommandError {
+            is_told: true,
+            ..CommandError::service(reason)
+        }
+    }
+
     /// Returns a failure over a form, or over a file that it names.
     pub fn form(reason: impl Into<String>) -> CommandError {
         CommandError::new(ErrorKind::Form, FAILURE, reason)
@@ -63,6 +73,7 @@ impl CommandError {
             kind: ErrorKind::Form,
             exit_code: FAILURE,
             lines: lines.map(|line| line.to_string()).collect(),
+            is_told: false,
         }
     }
 
@@ -86,13 +97,14 @@ impl CommandError {
             kind,
             exit_code,
             lines: vec![reason.into()],
+            is_told: false,
         }
     }
 
     /// Writes the reason of the failure to standard error, with `json` also as a JSON object to standard output, and
     /// returns the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
-        if json {
+        if json && !self.is_told {
             print_line(shown::json(&self.as_json().to_string()));
         }
         self.report_in_words()
@@ -128,6 +140,7 @@ impl From<ConfigErrors> for CommandError {
             kind: ErrorKind::Configuration,
             exit_code: CONFIG,
             lines: errors.lines().to_vec(),
+            is_told: false,
         }
     }
 }

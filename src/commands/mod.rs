@@ -1,30 +1,45 @@
 //! Commands of the program's command line: one file for each command; those about orders, numbers and
 //! events have a folder each.
 
+mod ages;
+pub mod alerts;
 pub mod backup;
+mod bulk;
 pub mod check;
+mod chosen;
 mod command_error;
 #[cfg(feature = "postgres")]
 pub mod copy_store;
 pub mod demo;
 pub mod drop_project;
 pub mod events;
+pub mod fetch;
 mod file_fault;
 pub mod healthcheck;
 mod invocation;
 pub mod listen;
+mod lookup;
+mod moment;
 pub mod numbers;
 mod operators;
 pub mod order;
+mod order_filter;
+pub mod orders;
 pub mod output;
+mod pages;
+pub mod parked;
 mod project_client;
+pub mod resume;
 mod selection;
 pub mod serve;
+mod service;
 mod service_manager;
 mod shown;
 pub mod signals;
 pub mod simulate;
+pub mod status;
 mod table;
+pub mod tail;
 pub mod unwatch;
 pub mod watch;
 mod words;
@@ -47,6 +62,8 @@ use crate::config::{self, Config, ConfigErrors, Loaded};
 const FAILURE: u8 = 1;
 /// Exit code for arguments of a command that make no sense, the same as clap's.
 const USAGE: u8 = 2;
+/// Exit code of `status` where something needs an operator.
+const ATTENTION: u8 = 3;
 /// Exit code `EX_TEMPFAIL`: another instance holds the database.
 const HELD: u8 = 75;
 /// Exit code `EX_CONFIG`: the configuration is wrong.

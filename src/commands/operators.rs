@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -9,6 +10,9 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::config;
+
+/// Maximum time for which a connection waits for the next request: the service may close one that waits for longer.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// Failure of a request to the service, in words for the person at the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,11 @@ impl ServiceError {
                     || status == StatusCode::TOO_MANY_REQUESTS
             }
         }
+    }
+
+    /// Returns `true` if the service answered that it is not able to do what was requested (503).
+    pub fn is_unavailable(&self) -> bool {
+        self.kind == FailureKind::Answered(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// Returns `true` if the service refuses the request because of what it knows (409).
@@ -97,18 +106,9 @@ async fn exchange(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<(StatusCode, String), ServiceError> {
-    // Any client needs a TLS provider, even one that will not encrypt.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(timeout)
-        .build();
-    let client = client.map_err(|error| ServiceError {
-        kind: FailureKind::NotAnswered,
-        reason: error.to_string(),
-    })?;
     let address = reachable(operators.listen);
-    let mut request = client.request(method, format!("http://{address}{path}"));
+    let request = client()?.request(method, format!("http://{address}{path}"));
+    let mut request = request.timeout(timeout);
     if let Some(token) = &operators.token {
         request = request.bearer_auth(token.expose_secret());
     }
@@ -128,6 +128,25 @@ async fn exchange(
     let answer = request.body(body).send().await.map_err(failed)?;
     let status = answer.status();
     Ok((status, answer.text().await.map_err(failed)?))
+}
+
+/// Returns the client of this process. Its connections are used again by the next request.
+fn client() -> Result<reqwest::Client, ServiceError> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client.clone());
+    }
+    // Any client needs a TLS provider, even one that will not encrypt.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let built = reqwest::Client::builder()
+        .no_proxy()
+        .pool_idle_timeout(IDLE_MAX)
+        .build();
+    let client = built.map_err(|error| ServiceError {
+        kind: FailureKind::NotAnswered,
+        reason: error.to_string(),
+    })?;
+    Ok(CLIENT.get_or_init(|| client).clone())
 }
 
 /// Returns the text of the service's answer if it says success, or else the reason in words.

@@ -34,6 +34,7 @@ mod notifications;
 mod number_readiness;
 mod numbers;
 mod one_busy_order;
+mod operating;
 mod operators;
 mod ordering;
 mod orders;

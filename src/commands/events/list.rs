@@ -175,7 +175,8 @@ impl Printer {
     }
 }
 
-fn row(event: &Value) -> [String; 6] {
+/// Returns the row of an event in tables.
+pub(in crate::commands) fn row(event: &Value) -> [String; 6] {
     let data = &event["data"];
     let confirmed = data["confirmed"].as_bool();
     let is_about_order = data["order"].is_string();

@@ -5,7 +5,6 @@ mod list;
 mod notifications;
 mod redrive;
 mod schema;
-mod service;
 mod targets;
 
 use std::path::Path;
@@ -13,8 +12,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use self::service::Service;
+pub(super) use self::list::row;
 use super::command_error::CommandError;
+use super::service::{self, Options, Service};
 
 /// Commands about events and targets.
 #[derive(Subcommand, Debug)]
@@ -44,14 +44,6 @@ pub enum Request {
     Resume(targets::ResumeArguments),
     /// Send a target an event that is marked as a test.
     SendTest(targets::TestArguments),
-}
-
-/// Options of every request.
-#[derive(clap::Args, Debug)]
-pub struct Options {
-    /// Print JSON, as the service has it, for programs; a failure is JSON too.
-    #[arg(long)]
-    pub json: bool,
 }
 
 impl Request {

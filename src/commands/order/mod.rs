@@ -1,6 +1,8 @@
 //! `order`: numbers that can be had, and orders for them.
 
 mod check;
+mod happened;
+mod next;
 mod place;
 mod placing;
 mod reasons;
@@ -43,7 +45,7 @@ pub enum Command {
     Fix(place::FixArguments),
     /// Wait until an order is reviewed, completed or ready, for as long as it takes.
     Wait(place::WaitArguments),
-    /// Show what the running service knows of an order, and on request Sinch's reasons.
+    /// Show where an order stands, why, what comes next and what happened; on request with Sinch's reasons.
     Show(show::Arguments),
 }
 

@@ -1,7 +1,6 @@
 //! `order show`: what the running service knows of an order, and on request Sinch's reasons.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,17 +10,14 @@ use crate::commands::command_error::CommandError;
 use crate::commands::invocation::Invocation;
 use crate::commands::output::print_line;
 use crate::commands::project_client::{self, Options};
-use crate::commands::{file, operators, shown};
-use crate::config::Operators;
-use number_order::Id;
+use crate::commands::service::{Service, read};
+use crate::commands::{lookup, shown};
 use sinch_numbers::api::Registration;
-
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Arguments of `order show`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Id of the order.
+    /// Id of the order, or any part of one of its numbers.
     #[arg(value_name = "ORDER")]
     order: String,
     /// Ask Sinch for the messages of its review team and the documents of the order. They can name persons: they are
@@ -34,20 +30,13 @@ pub struct Arguments {
 
 /// Prints the order. Without `--reasons` the command needs only the service's address and token from the configuration.
 pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
-    let order = project_client::id("ORDER", &arguments.order)?;
-    let path = match &arguments.options.project {
-        None => format!("/api/v1/orders/{order}"),
-        Some(project) => {
-            let project = project_client::id("--project", project)?;
-            format!("/api/v1/orders/{project}/{order}")
-        }
-    };
-    let service = Operators::load(file(config).as_deref(), std::env::vars_os())?;
-    let answer = operators::find(&service, &path, TIMEOUT).await;
-    let answer = answer.map_err(|reason| CommandError::service(format!("not shown: {reason}")))?;
-    let known = answer.ok_or_else(|| unknown(config, arguments, &order))?;
+    let project = arguments.options.project.as_deref();
+    let service = Service::of_configuration(config)?;
+    let invocation = Invocation::new(config, project);
+    let known = lookup::order(&service, project, &arguments.order).await?;
+    let known = known.into_one(&invocation)?;
     let registration = if arguments.reasons {
-        Some(registration(config, &order, &known).await?)
+        Some(registration(config, &known).await?)
     } else {
         None
     };
@@ -55,7 +44,7 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         print_line(shown::json(&as_json(&known, registration.as_ref())?));
         return Ok(());
     }
-    story::print(&read(&known)?, arguments.reasons);
+    story::print(&read(&known)?, arguments.reasons, &invocation);
     if let Some(registration) = &registration {
         print_line("");
         reasons::print(registration);
@@ -63,30 +52,12 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
     Ok(())
 }
 
-/// Returns the error of an order that the service does not know, with the command that makes it known.
-fn unknown(config: Option<&Path>, arguments: &Arguments, order: &Id) -> CommandError {
-    let project = arguments.options.project.as_deref();
-    let watch = Invocation::new(config, project).command(&["watch", order.as_str()]);
-    CommandError::service(format!(
-        "not shown: the service does not know this order. Check its id; if Sinch has such an order, make it known: {watch}"
-    ))
-}
-
-fn read<'a, T: serde::Deserialize<'a>>(known: &'a str) -> Result<T, CommandError> {
-    let unreadable =
-        |_| CommandError::failure("the service's answer is no JSON; is it this program?");
-    serde_json::from_str(known).map_err(unreadable)
-}
-
 /// Asks Sinch for the registration of the order, with the key of the project to which the service says it belongs.
-async fn registration(
-    config: Option<&Path>,
-    order: &Id,
-    known: &str,
-) -> Result<Registration, CommandError> {
+async fn registration(config: Option<&Path>, known: &str) -> Result<Registration, CommandError> {
     let known: Value = read(known)?;
+    let order = project_client::id("ORDER", known["order"].as_str().unwrap_or_default())?;
     let project = project_client::open(config, known["project"].as_str())?;
-    Ok(project.client.get_registration(order).await?.content)
+    Ok(project.client.get_registration(&order).await?.content)
 }
 
 /// Returns what the service knows, beside what Sinch says: logs and attachments alone. The registered data is not taken.

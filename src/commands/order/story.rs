@@ -1,14 +1,18 @@
 //! Story of an order in words, from the operators' API of the running service.
 
-use number_order::FailureCode;
 use serde_json::Value;
 
-use crate::commands::output::print_line;
+use super::happened::happened;
+use super::next::next;
+use crate::commands::invocation::Invocation;
+use crate::commands::output::{print_line, print_wrapped};
+use crate::commands::service::list;
+use crate::commands::shown;
 use crate::commands::table::Table;
 use crate::commands::words::{UNSAID, print_field};
 
-/// Prints how an order stands, its numbers, and its changes of state.
-pub(super) fn print(order: &Value, has_reasons: bool) {
+/// Prints how an order stands and why, what comes next, its numbers, and what happened.
+pub(super) fn print(order: &Value, has_reasons: bool, invocation: &Invocation) {
     print_field(
         "order",
         &format!(
@@ -18,6 +22,10 @@ pub(super) fn print(order: &Value, has_reasons: bool) {
         ),
     );
     print_field("state", &state(order));
+    if let Some(change) = list(order, "transitions").last() {
+        print_field("because", text(&change["cause"], "text"));
+    }
+    print_field("next", &next(order, invocation));
     print_field(
         "product",
         &format!("{} {}", text(order, "region"), text(order, "number_type")),
@@ -48,7 +56,7 @@ pub(super) fn print(order: &Value, has_reasons: bool) {
     }
     print_numbers(order);
     print_readiness(order);
-    print_changes(order);
+    print_story(order);
     print_notifications(order);
 }
 
@@ -101,32 +109,38 @@ fn print_readiness(order: &Value) {
     }
     print_line("");
     let rows = numbers.iter().map(|number| {
-        let failures = list(number, "failure_codes").iter();
-        let failures = failures.map(|failure| FailureCode::new(text(failure, "code")).to_string());
         [
             text(number, "phone_number").to_owned(),
             text(&number["readiness"], "text").to_owned(),
             text(number, "since").to_owned(),
-            failures.collect::<Vec<_>>().join("; "),
+            text(number, "fetch_at").to_owned(),
         ]
     });
-    Table::new(["NUMBER", "READINESS", "SINCE", "FAILURES"]).print(rows.collect());
+    Table::new(["NUMBER", "READINESS", "SINCE", "NEXT FETCH"]).print(rows.collect());
+    for number in numbers {
+        for failure in list(number, "failures") {
+            let lead = format!(
+                "{}: {}: ",
+                text(number, "phone_number"),
+                text(failure, "code")
+            );
+            let words = format!("{}; {}", text(failure, "meaning"), text(failure, "advice"));
+            print_wrapped(&shown::line(&lead), &shown::line(&words));
+        }
+    }
 }
 
-fn print_changes(order: &Value) {
-    let changes = list(order, "transitions");
-    if !changes.is_empty() {
+/// Prints what happened, the oldest first.
+fn print_story(order: &Value) {
+    let happened = happened(order);
+    if !happened.is_empty() {
         print_line("");
     }
-    let rows = changes.iter().map(|change| {
-        [
-            text(change, "recorded_at").to_owned(),
-            text(change, "from_state").to_owned(),
-            text(change, "to_state").to_owned(),
-            text(&change["cause"], "text").to_owned(),
-        ]
+    let rows = happened.into_iter().map(|(at, what, words)| {
+        let at = at.map_or(UNSAID.to_owned(), |at| at.to_string());
+        [at, what.to_owned(), words]
     });
-    Table::new(["RECORDED", "FROM", "TO", "BECAUSE"]).print(rows.collect());
+    Table::new(["TIME", "WHAT", "STORY"]).print(rows.collect());
 }
 
 /// Prints when and to whom each change was told.
@@ -163,10 +177,6 @@ fn words(list: &Value) -> String {
     let words = list.as_array().into_iter().flatten();
     let words: Vec<&str> = words.filter_map(Value::as_str).collect();
     words.join(", ")
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -1,4 +1,4 @@
-//! Requests of the commands about events to the running service.
+//! Requests of the operators' commands to the running service, and what they have in common.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,13 +8,23 @@ use reqwest::Method;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use crate::commands::command_error::CommandError;
-use crate::commands::operators::{self, ServiceError};
-use crate::commands::{file, shown};
+use super::command_error::CommandError;
+use super::operators::{self, ServiceError};
+use super::output::print_line;
+use super::{file, shown};
 use crate::config::Operators;
+use number_order::Time;
 
 /// Maximum time for one request, beside the time for which it asks the service to wait.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Options of every command that shows what the running service has.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Print JSON, as the service has it, for programs; a failure is JSON too.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The running service.
 pub(super) struct Service(Operators);
@@ -38,6 +48,11 @@ impl Service {
 
     async fn get_within(&self, path: &str, timeout: Duration) -> Result<String, ServiceError> {
         operators::send(&self.0, Method::GET, path, Vec::new(), timeout).await
+    }
+
+    /// Asks for something, and returns the text of the answer; `None` if there is no such thing.
+    pub async fn find(&self, path: &str) -> Result<Option<String>, ServiceError> {
+        operators::find(&self.0, path, TIMEOUT).await
     }
 
     /// Requests something with a body, and returns the text of the answer.
@@ -79,7 +94,26 @@ pub(super) fn read<'a, T: serde::Deserialize<'a>>(answer: &'a str) -> Result<T, 
 
 /// Prints an answer as it is.
 pub(super) fn print_json(answer: &str) {
-    crate::commands::output::print_line(shown::json(answer.trim_end()));
+    print_line(shown::json(answer.trim_end()));
+}
+
+/// Returns a list of an answer, or nothing where it has none.
+pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Returns a time of an answer.
+pub(super) fn time(value: &Value, key: &str) -> Option<Time> {
+    serde_json::from_value(value[key].clone()).ok()
+}
+
+/// Returns a time of an answer to the second, for tables, or nothing where it has none.
+pub(super) fn second(value: &Value, key: &str) -> String {
+    let text = text(value, key);
+    match text.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => text.to_owned(),
+    }
 }
 
 /// Returns a text of an answer, or nothing where it has none.
@@ -98,6 +132,18 @@ pub(super) fn number(value: &Value, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_shown_to_the_second() {
+        let answer = serde_json::json!({
+            "fine": "2026-01-31T12:00:00.123456Z", "round": "2026-01-31T12:00:00Z", "none": null,
+        });
+        assert_eq!(second(&answer, "fine"), "2026-01-31T12:00:00Z");
+        assert_eq!(second(&answer, "round"), "2026-01-31T12:00:00Z");
+        assert_eq!(second(&answer, "none"), "");
+        assert!(time(&answer, "fine") > time(&answer, "round"));
+        assert_eq!(time(&answer, "none"), None);
+    }
 
     #[test]
     fn a_query_has_the_parameters_that_have_a_value() {

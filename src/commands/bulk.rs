@@ -1,0 +1,109 @@
+//! Requests about many orders or deliveries, one after the other: counted first if that is wished, with progress.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::command_error::CommandError;
+use super::operators::ServiceError;
+use super::output::{is_taken, print_error, print_line};
+use super::service::print_json;
+use super::shown;
+
+/// Time between two reports of progress.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// What is done to many things, and how that is told.
+pub(super) struct Bulk {
+    /// The things, in the plural: `orders`.
+    pub things: &'static str,
+    /// What has become of them, after their number: `are fetched`.
+    pub done: &'static str,
+    /// What becomes of them without `--dry-run`: `fetched`.
+    pub doing: &'static str,
+    pub dry_run: bool,
+    pub json: bool,
+    chosen: u64,
+    refused: Vec<Value>,
+    reported: Instant,
+}
+
+impl Bulk {
+    /// Begins with none.
+    pub fn new(
+        things: &'static str,
+        [done, doing]: [&'static str; 2],
+        dry_run: bool,
+        json: bool,
+    ) -> Bulk {
+        Bulk {
+            things,
+            done,
+            doing,
+            dry_run,
+            json,
+            chosen: 0,
+            refused: Vec::new(),
+            reported: Instant::now(),
+        }
+    }
+
+    /// Counts one that fits, and with `--dry-run` nothing else; otherwise does what `act` does to it. A refusal is told,
+    /// and the next one follows, but not if the service is in trouble.
+    pub async fn one(
+        &mut self,
+        name: &str,
+        act: impl Future<Output = Result<(), ServiceError>>,
+    ) -> Result<(), CommandError> {
+        if self.dry_run {
+            self.chosen += 1;
+            return Ok(());
+        }
+        match act.await {
+            Ok(()) => self.chosen += 1,
+            Err(error) if error.is_passing() => {
+                return Err(CommandError::service(format!(
+                    "{name}: not {}: {error}; {} {} {} before",
+                    self.doing, self.chosen, self.things, self.done
+                )));
+            }
+            Err(error) => {
+                print_error(shown::line(&format!("{name}: not {}: {error}", self.doing)));
+                let refusal = json!({ "name": name, "text": error.to_string() });
+                self.refused.push(refusal);
+            }
+        }
+        if self.reported.elapsed() > REPORT_EVERY && is_taken() {
+            print_error(format_args!("{} {} so far", self.chosen, self.things));
+            self.reported = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Tells how many there were. Fails if any was refused.
+    pub fn end(self) -> Result<(), CommandError> {
+        let Bulk {
+            things,
+            done,
+            doing,
+            chosen,
+            ..
+        } = self;
+        if self.json {
+            let told = json!({ things: chosen, "refused": self.refused, "dry_run": self.dry_run });
+            print_json(&told.to_string());
+        } else if self.dry_run {
+            print_line(format_args!(
+                "{chosen} {things} fit; none is {doing} yet: leave --dry-run out"
+            ));
+        } else {
+            print_line(format_args!("{chosen} {things} {done}"));
+        }
+        if self.refused.is_empty() {
+            return Ok(());
+        }
+        let refused = self.refused.len();
+        let text = format!("{refused} {things} were not {doing}: the reasons stand above");
+        Err(CommandError::told(text))
+    }
+}

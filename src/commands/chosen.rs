@@ -1,0 +1,93 @@
+//! Orders that a command is about: those that are named, or those that fit a filter.
+
+use serde_json::Value;
+
+use super::bulk::Bulk;
+use super::command_error::CommandError;
+use super::operators::ServiceError;
+use super::order_filter::OrderFilter;
+use super::pages::Pages;
+use super::project_client::id;
+use super::service::{Service, list, read, text};
+
+/// Orders that a command is about. Something has to choose, so that nobody means all by mistake.
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("choice").required(true).multiple(true).args(
+    ["orders", "all", "state", "project", "parked", "park_reason", "settled", "alert", "region", "number", "readiness",
+     "changed_since"]
+))]
+pub struct Chosen {
+    /// Ids of the orders; with them, --project says whose they are where several projects have an order of that id.
+    #[arg(value_name = "ORDER")]
+    orders: Vec<String>,
+    #[command(flatten)]
+    filter: OrderFilter,
+    /// All orders.
+    #[arg(long, conflicts_with_all = ["orders", "state", "project", "parked", "park_reason", "settled", "alert", "region",
+        "number", "readiness", "changed_since"])]
+    all: bool,
+}
+
+/// An order as paths of the API name it.
+pub(super) struct OrderName {
+    pub project: String,
+    pub order: String,
+}
+
+impl OrderName {
+    fn of(row: &Value) -> OrderName {
+        OrderName {
+            project: text(row, "project").to_owned(),
+            order: text(row, "order").to_owned(),
+        }
+    }
+
+    /// Returns the path of what can be requested of the order.
+    pub fn path(&self, request: &str) -> String {
+        format!("/api/v1/orders/{}/{}/{request}", self.project, self.order)
+    }
+}
+
+impl Chosen {
+    /// Does something to each of the orders.
+    pub async fn each(
+        &self,
+        service: &Service,
+        bulk: &mut Bulk,
+        act: impl AsyncFn(&OrderName) -> Result<(), ServiceError>,
+    ) -> Result<(), CommandError> {
+        if !self.orders.is_empty() {
+            if self.filter.chooses() {
+                let reason = "name orders, or choose them by options, not both";
+                return Err(CommandError::usage(reason));
+            }
+            for order in &self.orders {
+                let name = self.named(service, order).await?;
+                bulk.one(&name.order, act(&name)).await?;
+            }
+            return Ok(());
+        }
+        let mut pages = Pages::new(service, "/api/v1/orders", self.filter.params());
+        while let Some(page) = pages.next().await? {
+            for row in list(&page, "items") {
+                let name = OrderName::of(row);
+                bulk.one(&name.order, act(&name)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds an order, and whose it is.
+    async fn named(&self, service: &Service, order: &str) -> Result<OrderName, CommandError> {
+        let order = id("ORDER", order)?;
+        let path = match &self.filter.project {
+            None => format!("/api/v1/orders/{order}"),
+            Some(project) => format!("/api/v1/orders/{}/{order}", id("--project", project)?),
+        };
+        let answer = service.find(&path).await?;
+        let answer = answer.ok_or_else(|| {
+            CommandError::service(format!("{order}: the service does not know this order"))
+        })?;
+        Ok(OrderName::of(&read(&answer)?))
+    }
+}

@@ -1,0 +1,152 @@
+//! An order by its id, or by any part of one of its numbers.
+
+use serde_json::Value;
+
+use super::command_error::CommandError;
+use super::invocation::Invocation;
+use super::orders::state;
+use super::project_client::id;
+use super::service::{Service, list, path_with, read, text};
+use number_order::Id;
+
+/// Maximum number of orders that are listed where a part of a number fits several.
+const LISTED_MAX: usize = 20;
+
+/// What fits the text with which somebody names an order.
+pub(super) enum Known {
+    /// No order.
+    Nothing { named: String },
+    /// One order, as the service shows it with its history.
+    One(String),
+    /// Several orders, as the service lists them.
+    Several(Vec<Value>),
+}
+
+/// Finds an order of the named project, or of any.
+pub(super) async fn order(
+    service: &Service,
+    project: Option<&str>,
+    named: &str,
+) -> Result<Known, CommandError> {
+    let project = project
+        .map(|project| id("--project", project))
+        .transpose()?;
+    let order = Id::new(named);
+    let is_number = is_part_of_number(named);
+    if order.is_none() && !is_number {
+        return Err(CommandError::usage(format!(
+            "ORDER: {named:?} is neither an id nor a part of a number"
+        )));
+    }
+    if let Some(order) = order
+        && let Some(known) = by_id(service, project.as_ref(), &order).await?
+    {
+        return Ok(Known::One(known));
+    }
+    if is_number {
+        return by_number(service, project.as_ref(), named).await;
+    }
+    let named = named.to_owned();
+    Ok(Known::Nothing { named })
+}
+
+/// Returns `true` for digits as people write them in numbers.
+fn is_part_of_number(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_digit() || " +-.()/".contains(c);
+    text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(fits)
+}
+
+async fn by_id(
+    service: &Service,
+    project: Option<&Id>,
+    order: &Id,
+) -> Result<Option<String>, CommandError> {
+    let path = match project {
+        None => format!("/api/v1/orders/{order}"),
+        Some(project) => format!("/api/v1/orders/{project}/{order}"),
+    };
+    service.find(&path).await.map_err(|error| {
+        if error.is_conflict() {
+            CommandError::usage("several projects have this order: say which by --project")
+        } else {
+            CommandError::service(format!("not shown: {error}"))
+        }
+    })
+}
+
+async fn by_number(
+    service: &Service,
+    project: Option<&Id>,
+    digits: &str,
+) -> Result<Known, CommandError> {
+    let limit = (LISTED_MAX + 1).to_string();
+    let params = [
+        ("number", Some(digits)),
+        ("project", project.map(Id::as_str)),
+        ("sort", Some("newest")),
+        ("limit", Some(limit.as_str())),
+    ];
+    let answer = service.get(&path_with("/api/v1/orders", &params)).await;
+    let answer = answer.map_err(|error| CommandError::service(format!("not found: {error}")))?;
+    let page: Value = read(&answer)?;
+    match list(&page, "items") {
+        [] => Ok(Known::Nothing {
+            named: digits.to_owned(),
+        }),
+        [only] => {
+            let path = format!(
+                "/api/v1/orders/{}/{}",
+                text(only, "project"),
+                text(only, "order")
+            );
+            Ok(Known::One(service.get(&path).await?))
+        }
+        several => Ok(Known::Several(several.to_vec())),
+    }
+}
+
+impl Known {
+    /// Returns the only order that fits, or fails with what there is.
+    pub fn into_one(self, invocation: &Invocation) -> Result<String, CommandError> {
+        match self {
+            Known::One(order) => Ok(order),
+            Known::Nothing { named } if !is_part_of_number(&named) => {
+                let watch = invocation.command(&["watch", &named]);
+                Err(CommandError::service(format!(
+                    "not shown: the service does not know this order. Check its id; if Sinch has such an order, make it \
+                     known: {watch}"
+                )))
+            }
+            Known::Nothing { .. } => Err(CommandError::service(
+                "not shown: no order has such a number. The numbers of an order are known once Sinch has answered for it",
+            )),
+            Known::Several(orders) => {
+                let more = orders.len() > LISTED_MAX;
+                let orders = orders.iter().take(LISTED_MAX);
+                let listed =
+                    orders.map(|order| format!("{} ({})", text(order, "order"), state(order)));
+                let listed: Vec<String> = listed.collect();
+                let more = if more { ", and more" } else { "" };
+                Err(CommandError::usage(format!(
+                    "several orders have such a number: {}{more}; name one of them",
+                    listed.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_recognised_as_people_write_them() {
+        for number in ["+61 491 570 156", "0491-570/156", "(02) 5550", "570156"] {
+            assert!(is_part_of_number(number), "{number}");
+        }
+        for other in ["", "+", "o1", "01kdvdnd42472bfxv9sfamm3kt", "61x"] {
+            assert!(!is_part_of_number(other), "{other}");
+        }
+    }
+}

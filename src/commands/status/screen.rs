@@ -1,0 +1,126 @@
+//! The status of the service as one screen.
+
+use serde_json::Value;
+
+use super::trouble::{Found, Trouble, counts, object};
+use crate::commands::ages::{ago, span};
+use crate::commands::invocation::Invocation;
+use crate::commands::output::{print_line, print_wrapped};
+use crate::commands::service::{text, time};
+use crate::commands::shown;
+use crate::commands::words::print_field;
+use std::time::Duration;
+
+/// Blanks before what cures a trouble.
+const CURE: &str = "    ";
+
+/// Prints what needs attention, and how the service stands.
+pub(super) fn print(found: &Found<'_>, troubles: &[Trouble], invocation: &Invocation) {
+    if troubles.is_empty() {
+        print_line("Nothing needs attention.");
+    }
+    for trouble in troubles {
+        print_wrapped("! ", &shown::line(&trouble.text));
+        for cure in &trouble.cures {
+            print_line(format_args!(
+                "{CURE}{}",
+                shown::line(&cure.in_words(invocation))
+            ));
+        }
+    }
+    print_line("");
+    for (name, text) in lines(found) {
+        print_field(name, &text);
+    }
+}
+
+/// Returns how the service stands, a line for each part of it.
+fn lines(found: &Found<'_>) -> Vec<(&'static str, String)> {
+    let status = found.status;
+    let mut lines = vec![
+        ("orders", or_none(&counts(&status["orders_by_state"]))),
+        ("open", open(found)),
+        ("numbers", numbers(status)),
+        ("callbacks", callbacks(found)),
+    ];
+    for (project, api) in object(&status["api"]) {
+        lines.push(("Sinch", sinch(found, project, api)));
+    }
+    for (name, target) in object(&status["targets"]) {
+        let delivered = since(found, target, "delivered_at", "none was taken yet");
+        let waiting = &target["waiting"];
+        lines.push((
+            "target",
+            format!("{name}: {waiting} notifications wait, the last was taken {delivered}"),
+        ));
+    }
+    lines.push(("service", service(status)));
+    lines
+}
+
+fn open(found: &Found<'_>) -> String {
+    let status = found.status;
+    let due = &status["orders_due"];
+    let unsettled = &status["orders_unsettled"];
+    let oldest = time(status, "oldest_unsettled_at");
+    let oldest = oldest.map(|at| format!(", the oldest since {}", span(found.now.since(at))));
+    format!(
+        "{unsettled} orders of which something is open{}; {due} due for a fetch",
+        oldest.unwrap_or_default()
+    )
+}
+
+fn numbers(status: &Value) -> String {
+    match counts(&status["numbers_not_ready"]) {
+        none if none.is_empty() => "all of completed orders are ready".to_owned(),
+        some => format!("not ready yet: {}", some.join(", ")),
+    }
+}
+
+fn callbacks(found: &Found<'_>) -> String {
+    let last = since(found, found.status, "last_delivery_at", "none ever came");
+    let waiting = &found.status["deliveries_waiting"];
+    format!("the last {last}; {waiting} wait to be processed")
+}
+
+fn sinch(found: &Found<'_>, project: &str, api: &Value) -> String {
+    let last = since(found, api, "last_at", "none since the start");
+    let answers = match api["answered"].as_bool() {
+        Some(true) => "answers",
+        Some(false) => "did not answer",
+        None => "not asked yet",
+    };
+    format!("{answers} for project {project}; the last fetch {last}")
+}
+
+fn service(status: &Value) -> String {
+    let uptime = Duration::from_secs(status["uptime_secs"].as_u64().unwrap_or(0));
+    let size = megabytes(&status["database_bytes"]);
+    let size = size.map(|size| format!("; database {size}"));
+    let free = megabytes(&status["disk_free_bytes"]).map(|free| format!(", {free} free"));
+    format!(
+        "version {}, up for {}{}{}",
+        text(status, "version"),
+        span(uptime),
+        size.unwrap_or_default(),
+        free.unwrap_or_default()
+    )
+}
+
+/// Returns how long ago the time of a key was, or the words for none.
+fn since(found: &Found<'_>, value: &Value, key: &str, none: &str) -> String {
+    time(value, key).map_or_else(|| none.to_owned(), |at| ago(at, found.now))
+}
+
+fn megabytes(bytes: &Value) -> Option<String> {
+    let bytes = bytes.as_u64()?;
+    Some(format!("{} MiB", bytes.div_ceil(1024 * 1024)))
+}
+
+fn or_none(counts: &[String]) -> String {
+    if counts.is_empty() {
+        "none".to_owned()
+    } else {
+        counts.join(", ")
+    }
+}

@@ -1,0 +1,129 @@
+//! What needs an operator, by tables.
+
+use number_order::Time;
+use serde_json::{Value, json};
+
+use super::trouble::{Found, Trouble};
+use crate::commands::invocation::Invocation;
+
+/// Time of the tables: 2026-01-31T12:00:00Z.
+const NOW: Time = Time(1_769_860_800_000_000);
+
+fn troubles(status: &Value, unready: Option<&str>, not_configured: &[&str]) -> Vec<String> {
+    let found = Found {
+        status,
+        unready: unready.map(str::to_owned),
+        not_configured: not_configured.iter().map(|id| (*id).to_owned()).collect(),
+        now: NOW,
+    };
+    let invocation = Invocation::new(None, None);
+    let in_words = |trouble: Trouble| {
+        let cures = trouble.cures.iter().map(|cure| cure.in_words(&invocation));
+        let cures: Vec<String> = cures.collect();
+        format!("{}: {}: {}", trouble.code, trouble.text, cures.join("; "))
+    };
+    found.troubles().into_iter().map(in_words).collect()
+}
+
+#[test]
+fn what_is_as_it_should_be_is_no_trouble() {
+    let status = json!({
+        "orders_parked": 0, "deliveries_parked": 0, "clock_set_by_secs": -59, "numbers_late": 0,
+        "oldest_pending_at": "2026-01-31T11:59:01Z", "deliveries_waiting": 3,
+        "orders_needing_attention": {"overdue": 0}, "numbers_not_ready": {"on-the-way": 2},
+        "callbacks_refused": {
+            "signature": {"count": 2, "last_at": "2026-01-31T10:59:00Z"},
+            "source": {"count": 9, "last_at": "2026-01-31T11:59:59Z"},
+        },
+        "api": {"p": {"paused": false}}, "targets": {"crm": {"attention": []}}, "rows_unreadable": [],
+        "orders_not_fetched": {"off": 7},
+    });
+    assert_eq!(troubles(&status, None, &[]), Vec::<String>::new());
+    assert_eq!(troubles(&json!({}), None, &[]), Vec::<String>::new());
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn each_trouble_comes_with_its_cure() {
+    let attention =
+        |code: &str| json!({"targets": {"crm": {"attention": [{"code": code, "text": "why"}]}}});
+    for (status, code, words) in [
+        (
+            json!({"orders_parked": 2}),
+            "orders-parked",
+            "fetch --parked",
+        ),
+        (
+            json!({"deliveries_parked": 1}),
+            "deliveries-parked",
+            " parked",
+        ),
+        (
+            json!({"clock_set_by_secs": -60}),
+            "clock-set",
+            "restart the service",
+        ),
+        (
+            json!({"oldest_pending_at": "2026-01-31T11:50:00Z", "deliveries_waiting": 3}),
+            "callbacks-wait",
+            "3 callbacks wait to be processed, the oldest for 10 min",
+        ),
+        (
+            json!({"orders_needing_attention": {"overdue": 1, "long-blocked": 0}}),
+            "orders-need-attention",
+            "Orders need attention: 1 overdue: ",
+        ),
+        (
+            json!({"numbers_not_ready": {"failed": 1}}),
+            "numbers-failed",
+            "orders --readiness failed",
+        ),
+        (
+            json!({"numbers_late": 1}),
+            "numbers-late",
+            "orders --readiness late",
+        ),
+        (
+            json!({"api": {"p": {"paused": true, "paused_until": "then", "pause_reason": {"text": "why"}}}}),
+            "circuit-open",
+            "resume p",
+        ),
+        (
+            json!({"callbacks_refused": {"signature": {"count": 2, "last_at": "2026-01-31T11:01:00Z"}}}),
+            "callbacks-refused",
+            "the last 59 min ago: compare the project's secret",
+        ),
+        (
+            attention("parked"),
+            "target-needs-attention",
+            "events redrive --target crm",
+        ),
+        (
+            attention("switched-off"),
+            "target-needs-attention",
+            "events resume crm",
+        ),
+        (
+            attention("not-configured"),
+            "target-needs-attention",
+            "configure a target",
+        ),
+        (
+            json!({"rows_unreadable": [{}]}),
+            "rows-unreadable",
+            "docs/operate.md",
+        ),
+    ] {
+        let found = troubles(&status, None, &[]);
+        let [trouble] = &found[..] else {
+            panic!("{code}: {found:?}");
+        };
+        assert!(trouble.starts_with(&format!("{code}: ")), "{trouble}");
+        assert!(trouble.contains(words), "{trouble}");
+    }
+    let status = json!({"orders_not_fetched": {"old": 7}});
+    let found = troubles(&status, Some("the disk is full"), &["old"]);
+    assert!(found[0].starts_with("not-ready: The service is not ready: the disk is full"));
+    assert!(found[1].contains("7 orders of project old") && found[1].ends_with("drop-project old"));
+    assert_eq!(found.len(), 2);
+}

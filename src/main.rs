@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::error::ErrorKind;
-use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use sinch_callbacks::commands::{self, output, signals};
 use tokio::runtime::{Builder, Runtime};
 
@@ -75,6 +75,9 @@ enum Command {
     Events(commands::events::Command),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check,
+    /// See the configuration as it is in force.
+    #[command(subcommand)]
+    Config(commands::config::Command),
     /// Copy the database into a file, while the service runs or not.
     Backup(commands::backup::Backup),
     /// Put a backup in the database's place, while the service does not run.
@@ -84,6 +87,10 @@ enum Command {
     CopyStore(commands::copy_store::Arguments),
     /// Check that the running service is ready.
     Healthcheck,
+    /// Print the completions of this program for a shell.
+    Completions(commands::completions::CompletionsArguments),
+    /// Write the pages of the manual into a folder.
+    ManPages(commands::completions::ManPagesArguments),
 }
 
 /// Returns the option for a configuration file as a command that refuses it has it: left out of its help.
@@ -94,9 +101,16 @@ fn refused_config_option() -> Arg {
         .hide(true)
 }
 
+/// Returns the command line of the program, with an example of each command.
+fn program() -> clap::Command {
+    commands::examples::with_examples(Arguments::command())
+}
+
 /// Returns the arguments of the command line, or an error if they do not go together.
 fn parse_arguments() -> Result<Arguments, clap::Error> {
-    let arguments = Arguments::try_parse()?;
+    let matches = program().try_get_matches()?;
+    let arguments =
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut program()))?;
     if arguments.config.is_some()
         && matches!(
             arguments.command,
@@ -105,7 +119,7 @@ fn parse_arguments() -> Result<Arguments, clap::Error> {
     {
         let reason =
             "--config: the demo, the simulator and `listen` take no configuration; leave it out";
-        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, reason));
+        return Err(program().error(ErrorKind::ArgumentConflict, reason));
     }
     Ok(arguments)
 }
@@ -173,11 +187,16 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Numbers(command) => commands::numbers::run(config, command).await,
         Command::Events(command) => commands::events::run(config, command).await,
         Command::Check => commands::check::run(config).await,
+        Command::Config(command) => commands::config::run(config, command).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,
         #[cfg(feature = "postgres")]
         Command::CopyStore(arguments) => commands::copy_store::run(config, arguments).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
+        Command::Completions(arguments) => {
+            commands::completions::completions(program(), &arguments)
+        }
+        Command::ManPages(arguments) => commands::completions::man_pages(program(), &arguments),
     }
 }
 
@@ -187,6 +206,72 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// Calls a function with each command that has no commands of its own, and its path.
+    fn each_command(
+        command: &clap::Command,
+        path: &str,
+        visit: &mut dyn FnMut(&clap::Command, &str),
+    ) {
+        let mut subcommands = command.get_subcommands().peekable();
+        if subcommands.peek().is_none() {
+            visit(command, path);
+        }
+        for sub in subcommands {
+            each_command(
+                sub,
+                format!("{path} {}", sub.get_name()).trim_start(),
+                visit,
+            );
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_description_and_examples_that_can_be_run() {
+        let mut commands = 0;
+        each_command(&program(), "", &mut |command, path| {
+            commands += 1;
+            let about = command
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(about.len() > 10, "{path}: {about:?}");
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let examples: Vec<&str> = help.lines().skip(1).collect();
+            assert!(!examples.is_empty(), "{path} has no example");
+            for example in examples {
+                // What follows is the shell's.
+                let words = example.split(" > ").next().unwrap_or_default();
+                let words: Vec<&str> = words.split_whitespace().collect();
+                assert!(
+                    words
+                        .join(" ")
+                        .starts_with(&format!("sinch-callbacks {path}")),
+                    "{example}"
+                );
+                if let Err(error) = program().try_get_matches_from(words) {
+                    panic!("{example}: {error}");
+                }
+            }
+            for argument in command.get_arguments() {
+                let is_told = argument.get_help().is_some() || argument.is_hide_set();
+                let name = argument.get_id();
+                assert!(
+                    is_told || ["help", "version"].contains(&name.as_str()),
+                    "{path}: {name}"
+                );
+            }
+        });
+        assert!(commands > 35, "{commands}");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        program().debug_assert();
+    }
 
     #[test]
     fn nobody_waits_for_a_thread_that_hangs() {

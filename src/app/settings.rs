@@ -216,6 +216,8 @@ pub(super) fn operators_settings(
         projects,
         callback_urls: callback_urls.unwrap_or_default(),
         deadlines: config.deadlines.orders.clone(),
+        // It is made of texts alone, so it can always be written.
+        configuration: serde_json::to_value(&config.in_force).unwrap_or_default(),
         body_timeout: config.callbacks.body_timeout,
         // Where connections are few, half of them stay for other requests.
         feed_readers_max: FEED_READERS_MAX.min(connections.served / 2),

@@ -8,11 +8,14 @@ mod bulk;
 pub mod check;
 mod chosen;
 mod command_error;
+pub mod completions;
+pub mod config;
 #[cfg(feature = "postgres")]
 pub mod copy_store;
 pub mod demo;
 pub mod drop_project;
 pub mod events;
+pub mod examples;
 pub mod fetch;
 mod file_fault;
 pub mod healthcheck;
@@ -56,7 +59,7 @@ use rustix::process::{
 use self::output::print_error;
 use self::signals::{stop_or_report, stop_signal};
 use crate::app::StartError;
-use crate::config::{self, Config, ConfigErrors, Loaded};
+use crate::config::{Config, ConfigErrors, FILE_VARIABLE, Loaded};
 
 /// Exit code of a failure that has no code of its own.
 const FAILURE: u8 = 1;
@@ -101,7 +104,7 @@ fn configuration(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 /// Returns the path of the configuration file: the one that the command line or a variable that is not empty names, or
 /// else the usual one, if it exists.
 fn file(named: Option<&Path>) -> Option<PathBuf> {
-    let variable = || std::env::var_os(config::FILE_VARIABLE).filter(|name| !name.is_empty());
+    let variable = || std::env::var_os(FILE_VARIABLE).filter(|name| !name.is_empty());
     let named = named
         .map(Path::to_owned)
         .or_else(|| variable().map(PathBuf::from));

@@ -8,6 +8,7 @@
 //! Everything is checked here, once, so that what a [`Config`] can express can also be run. Every fault
 //! is reported in one form: its place, the key, the value (never a secret), and the remedy.
 
+mod in_force;
 mod keys;
 mod sections;
 mod source;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use crate::exposure;
 use crate::files::read_text_limited;
+pub use in_force::{Setting, Source};
 pub use keys::doc::{KeyDoc, SectionDoc, ShownValue};
 use keys::reader::{Findings, Reader, default_of};
 #[cfg(feature = "postgres")]
@@ -61,6 +63,8 @@ pub struct Config {
     pub projects: Vec<Project>,
     /// Other systems that are told of changes. Their names are distinct.
     pub targets: Vec<Target>,
+    /// Every key with its value and where it came from, as people may see it.
+    pub in_force: Vec<Setting>,
 }
 
 /// Configuration, and the warnings about it: what is allowed but unwise.
@@ -99,9 +103,9 @@ impl Config {
         let tree = parse_file(path)?;
         let exposed = path.filter(|_| tree.holds_secret()).and_then(exposure::of);
         let exposed = exposed.map(|what| format!("{tree}: holds secrets, and {what}"));
-        let (config, mut warnings) = read(tree, &env::ours(env), Config::read)?;
-        warnings.extend(exposed);
-        Ok(Loaded { config, warnings })
+        let mut loaded = Loaded::of(tree, &env::ours(env))?;
+        loaded.warnings.extend(exposed);
+        Ok(loaded)
     }
 
     /// Reads every section of the configuration.
@@ -117,31 +121,56 @@ impl Config {
             log: Log::read(reader),
             projects: Project::read_all(reader),
             targets: Vec::new(),
+            in_force: Vec::new(),
         };
         config.targets = Target::read_all(reader, &config.projects);
         config
     }
 }
 
-/// Reads the tree of the configuration with the variables over it. Returns what was read, and the warnings.
+impl Loaded {
+    /// Reads the whole configuration from a tree with the variables over it.
+    fn of(tree: Tree, variables: &[Variable]) -> Result<Loaded, ConfigErrors> {
+        let Read {
+            value: mut config,
+            warnings,
+            in_force,
+        } = read(tree, variables, Config::read)?;
+        config.in_force = in_force;
+        Ok(Loaded { config, warnings })
+    }
+}
+
+/// Sections of the configuration as they were read.
+struct Read<T> {
+    value: T,
+    warnings: Vec<String>,
+    in_force: Vec<Setting>,
+}
+
+/// Reads the tree of the configuration with the variables over it.
 ///
 /// A variable that cannot be set does not affect the others, so the rest is checked all the same.
 fn read<T>(
     mut tree: Tree,
     variables: &[Variable],
     read: impl FnOnce(&mut Reader<'_>) -> T,
-) -> Result<(T, Vec<String>), ConfigErrors> {
+) -> Result<Read<T>, ConfigErrors> {
     let mut faults = env::overlay(&mut tree, variables);
     let mut reader = Reader::new(&tree);
     let value = read(&mut reader);
     let Findings {
         faults: found,
         warnings,
-        ..
+        sections,
     } = reader.finish();
     faults.extend(found);
     if faults.is_empty() {
-        Ok((value, warnings))
+        Ok(Read {
+            value,
+            warnings,
+            in_force: in_force::settings(&tree, &sections),
+        })
     } else {
         Err(ConfigErrors(faults))
     }
@@ -254,8 +283,7 @@ fn sections<T>(
     tree.keep(names);
     let mut variables = env::ours(env);
     variables.retain(|variable| names.iter().any(|name| variable.key.is_in(name)));
-    let (value, _) = read(tree, &variables, read_sections)?;
-    Ok(value)
+    Ok(read(tree, &variables, read_sections)?.value)
 }
 
 /// Parses the configuration file. The tree is empty if there is no file.

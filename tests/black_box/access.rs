@@ -13,6 +13,7 @@ async fn the_token_guards_everything_but_health() {
     let service = Service::start(&settings).await;
     let guarded = [
         ("GET", "/status"),
+        ("GET", "/api/v1/configuration"),
         ("GET", "/api/v1/orders"),
         ("GET", "/api/v1/orders/o1"),
         ("GET", "/api/v1/orders/p/o1"),

@@ -45,7 +45,7 @@ fn of_state(order: &Value, invocation: &Invocation) -> String {
         Some("BLOCKED") => {
             let name = text(order, "order");
             let why = invocation.command(&["order", "show", name, "--reasons"]);
-            let fix = invocation.command(&["order", "fix", "FORM"]);
+            let fix = invocation.command(&["order", "fix", name, "--form", "FORM"]);
             format!("correct its form ({why} says why), then: {fix}")
         }
         Some("REJECTED") => "nothing: only a new order, with other data, can succeed".to_owned(),
@@ -99,7 +99,7 @@ mod tests {
             ),
             (
                 json!({"state": "BLOCKED", "order": "o1"}),
-                "order show o1 --reasons",
+                "order fix o1 --form FORM",
             ),
             (json!({"state": "REJECTED"}), "a new order"),
             (json!({"state": "EXPIRED"}), "run out"),

@@ -121,7 +121,29 @@ impl Tree {
         format!("{place}: {key}: there is no such key; write one of {known}")
     }
 
-    fn place_in_words(&self, node: &Node) -> String {
+    /// Returns a value as it was written, with a word in place of each secret.
+    pub fn written(key: &Key, node: &Node) -> String {
+        if is_hidden(key, &node.value) {
+            return HIDDEN.to_owned();
+        }
+        let Value::List(list) = &node.value else {
+            return shown(&node.value).into_owned();
+        };
+        let items = list.iter().enumerate().map(|(index, item)| {
+            // The arguments of a command can hold a password, or a token.
+            let is_argument = key.last_name() == "command" && index > 0;
+            if is_argument {
+                HIDDEN.into()
+            } else {
+                shown(&item.value)
+            }
+        });
+        let items: Vec<Cow<'_, str>> = items.collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    /// Returns the place at which a value was written.
+    pub fn place_in_words(&self, node: &Node) -> String {
         match &node.origin {
             Origin::Line(line) => format!("{} line {line}", self.file),
             Origin::Variable(name) => name.clone(),

@@ -37,6 +37,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub callback_urls: BTreeMap<Id, String>,
     /// Thresholds at which alerts about orders fire.
     pub deadlines: Limits,
+    /// Keys of the configuration with their values, without secrets, as operators see them.
+    pub configuration: Value,
     /// Maximum time for a request's body to arrive.
     pub body_timeout: Duration,
     /// Maximum number of readers of the feed of events that wait at the same time.

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::figures::{API_FIGURES, FIGURES, FigureMap, FigureSource};
 use super::pretty_json::PrettyJson;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
+        .route("/api/v1/configuration", get(show_configuration))
 }
 
 /// Reports whether callbacks can be accepted. An outage of Sinch's API is no reason to send them elsewhere.
@@ -144,6 +146,17 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
         workers: context.metrics.workers(),
     };
     Ok(PrettyJson(status).into_response())
+}
+
+/// The configuration in force.
+#[derive(Serialize)]
+struct Configuration<'a> {
+    settings: &'a Value,
+}
+
+async fn show_configuration(State(context): Shared) -> Response {
+    let settings = &context.settings.configuration;
+    PrettyJson(Configuration { settings }).into_response()
 }
 
 async fn show_metrics(State(context): Shared, headers: HeaderMap) -> Result<Response, Problem> {

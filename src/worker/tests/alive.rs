@@ -157,6 +157,7 @@ impl Fixture {
                 blocked: Duration::from_secs(9000),
             },
             body_timeout: DEADLINE,
+            configuration: serde_json::Value::Null,
             feed_readers_max: 1,
         };
         let (store, metrics) = (self.store.clone(), self.metrics.clone());

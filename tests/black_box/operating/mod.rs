@@ -1,6 +1,8 @@
 //! What operators do, by the commands of the built program: see how all stands, find an order, and cure what is stuck.
 
+mod configuration;
 mod finding;
+mod shells;
 mod status;
 mod tail;
 

@@ -88,6 +88,7 @@ impl Fixture {
                 blocked: DEADLINE,
             },
             body_timeout: DEADLINE,
+            configuration: serde_json::Value::Null,
             feed_readers_max: 1,
         };
         let metrics = Arc::new(Metrics::new());

@@ -56,6 +56,13 @@ enum Command {
     Tail(commands::tail::Arguments),
     /// Fetch orders from Sinch now; with --dry-run, only count them.
     Fetch(commands::fetch::Arguments),
+    /// Process parked callbacks anew; with --dry-run, only count them.
+    Replay(commands::replay::Arguments),
+    /// Note that you have seen to what is parked: it needs no attention any more.
+    #[command(subcommand)]
+    Dismiss(commands::dismiss::Command),
+    /// Remove orders with all that is kept about them; without --yes, say how much that is.
+    Forget(commands::forget::Arguments),
     /// Fetch a project's orders again without waiting for the next probe, once the cause is removed.
     Resume(commands::resume::Arguments),
     /// Make orders known to the running service, so that it fetches them without a callback.
@@ -179,6 +186,9 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Parked(arguments) => commands::parked::run(config, arguments).await,
         Command::Tail(arguments) => commands::tail::run(config, arguments).await,
         Command::Fetch(arguments) => commands::fetch::run(config, arguments).await,
+        Command::Replay(arguments) => commands::replay::run(config, arguments).await,
+        Command::Dismiss(command) => commands::dismiss::run(config, command).await,
+        Command::Forget(arguments) => commands::forget::run(config, arguments).await,
         Command::Resume(arguments) => commands::resume::run(config, arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,

@@ -76,6 +76,7 @@ CREATE TABLE orders (
         CHECK (tie_state IN ('CREATED', 'IN_REVIEW', 'BLOCKED', 'COMPLETED', 'REJECTED', 'EXPIRED')),
     tie_since_at       bigint,
     missing_since_at   bigint,
+    dismissed_at       bigint,                     -- when an operator has seen to it; in force while it stays parked as it was
     -- State that the operators' API shows first: the provisional one if there is one, else the confirmed one.
     state              text COLLATE "C" NOT NULL
         GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) STORED,
@@ -248,6 +249,12 @@ CREATE TABLE decisions (
 
 CREATE INDEX decisions_order ON decisions (order_id, delivery_id) WHERE order_id IS NOT NULL;
 CREATE INDEX decisions_parked ON decisions (delivery_id) WHERE parked;
+
+-- Parked deliveries that an operator has seen to.
+CREATE TABLE dismissals (
+    delivery_id  bigint PRIMARY KEY,
+    dismissed_at bigint NOT NULL
+);
 
 -- The result of each fetch. By its lease it is found again if the answer to its commit was lost.
 CREATE TABLE fetches (

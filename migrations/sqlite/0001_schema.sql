@@ -75,6 +75,7 @@ CREATE TABLE orders (
             OR tie_state = 'COMPLETED' OR tie_state = 'REJECTED' OR tie_state = 'EXPIRED'),
     tie_since_at       INTEGER,
     missing_since_at   INTEGER,
+    dismissed_at       INTEGER,                    -- when an operator has seen to it; in force while it stays parked as it was
     -- State that the operators' API shows first: the provisional one if there is one, else the confirmed one.
     state              TEXT GENERATED ALWAYS AS (coalesce(provisional_state, confirmed_state, 'UNKNOWN')) VIRTUAL,
     -- Priority of a fetch, where more orders are due than the rate limit allows. 2: something is in doubt, or an
@@ -245,6 +246,12 @@ CREATE UNIQUE INDEX deliveries_dedup_key ON deliveries (project, dedup_key);
 CREATE INDEX deliveries_order ON deliveries (order_id, id) WHERE order_id IS NOT NULL;
 CREATE INDEX deliveries_parked ON deliveries (id) WHERE phase = 'parked';
 CREATE INDEX deliveries_number ON deliveries (project, number, id) WHERE number IS NOT NULL;
+
+-- Parked deliveries that an operator has seen to.
+CREATE TABLE dismissals (
+    delivery_id  INTEGER PRIMARY KEY REFERENCES deliveries (id) ON DELETE CASCADE,
+    dismissed_at INTEGER NOT NULL
+) STRICT;
 
 -- The result of each fetch.
 CREATE TABLE fetches (

@@ -82,6 +82,12 @@ impl Bulk {
 
     /// Tells how many there were. Fails if any was refused.
     pub fn end(self) -> Result<(), CommandError> {
+        let dry_run = self.dry_run;
+        self.end_with(&[("dry_run", dry_run.into())])
+    }
+
+    /// Tells how many there were, in JSON with further members.
+    pub fn end_with(self, further: &[(&str, Value)]) -> Result<(), CommandError> {
         let Bulk {
             things,
             done,
@@ -90,7 +96,10 @@ impl Bulk {
             ..
         } = self;
         if self.json {
-            let told = json!({ things: chosen, "refused": self.refused, "dry_run": self.dry_run });
+            let mut told = json!({ things: chosen, "refused": self.refused });
+            for (name, value) in further {
+                told[*name] = value.clone();
+            }
             print_json(&told.to_string());
         } else if self.dry_run {
             print_line(format_args!(

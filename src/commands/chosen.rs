@@ -28,10 +28,25 @@ pub struct Chosen {
     all: bool,
 }
 
+/// Which of the orders that fit are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those that are parked, and that no operator has dismissed.
+    Parked,
+}
+
 /// An order as paths of the API name it.
 pub(super) struct OrderName {
     pub project: String,
     pub order: String,
+}
+
+impl Which {
+    fn has(self, row: &Value) -> bool {
+        self == Which::All || !row["parked"].is_null() && row["dismissed_at"].is_null()
+    }
 }
 
 impl OrderName {
@@ -53,6 +68,7 @@ impl Chosen {
     pub async fn each(
         &self,
         service: &Service,
+        which: Which,
         bulk: &mut Bulk,
         act: impl AsyncFn(&OrderName) -> Result<(), ServiceError>,
     ) -> Result<(), CommandError> {
@@ -69,7 +85,8 @@ impl Chosen {
         }
         let mut pages = Pages::new(service, "/api/v1/orders", self.filter.params());
         while let Some(page) = pages.next().await? {
-            for row in list(&page, "items") {
+            let rows = list(&page, "items").iter();
+            for row in rows.filter(|row| which.has(row)) {
                 let name = OrderName::of(row);
                 bulk.one(&name.order, act(&name)).await?;
             }

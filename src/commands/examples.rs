@@ -34,6 +34,19 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "--state IN_REVIEW",
         ],
     ),
+    ("replay", &["83", "--decision api-off --dry-run", "--all"]),
+    (
+        "dismiss orders",
+        &["01kdvdnd42472bfxv9sfamm3kt", "--parked --dry-run"],
+    ),
+    ("dismiss deliveries", &["83", "--decision body-not-json"]),
+    (
+        "forget",
+        &[
+            "01kdvdnd42472bfxv9sfamm3kt",
+            "01kdvdnd42472bfxv9sfamm3kt --yes",
+        ],
+    ),
     ("resume", &["a1b2c3d4-0000-0000-0000-000000000000"]),
     (
         "watch",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::bulk::Bulk;
-use super::chosen::Chosen;
+use super::chosen::{Chosen, OrderName, Which};
 use super::command_error::{self, CommandError};
 use super::service::{Options, Service};
 
@@ -32,10 +32,13 @@ async fn fetch(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comma
         "fetched",
     ];
     let mut bulk = Bulk::new("orders", words, arguments.dry_run, arguments.options.json);
-    let request = async |name: &super::chosen::OrderName| {
+    let request = async |name: &OrderName| {
         let path = name.path("fetch");
         service.post(&path, None).await.map(drop)
     };
-    arguments.chosen.each(&service, &mut bulk, request).await?;
+    let chosen = &arguments.chosen;
+    chosen
+        .each(&service, Which::All, &mut bulk, request)
+        .await?;
     bulk.end()
 }

@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Only of this project.
     #[arg(long, value_name = "ID")]
     project: Option<String>,
+    /// Also what an operator has dismissed.
+    #[arg(long)]
+    dismissed: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -59,9 +62,14 @@ async fn print_lists(
 ) -> Result<(), CommandError> {
     let project = ("project", arguments.project.as_deref());
     let orders = vec![project, ("parked", Some("true"))];
-    let orders = all(Pages::new(service, "/api/v1/orders", orders)).await?;
+    let mut orders = all(Pages::new(service, "/api/v1/orders", orders)).await?;
     let deliveries = vec![project, ("phase", Some("parked"))];
-    let deliveries = all(Pages::new(service, "/api/v1/deliveries", deliveries)).await?;
+    let mut deliveries = all(Pages::new(service, "/api/v1/deliveries", deliveries)).await?;
+    if !arguments.dismissed {
+        let is_open = |row: &Value| row["dismissed_at"].is_null();
+        orders.retain(is_open);
+        deliveries.retain(is_open);
+    }
     if arguments.options.json {
         print_json(&json!({ "orders": orders, "deliveries": deliveries }).to_string());
         return Ok(());
@@ -74,17 +82,40 @@ async fn print_lists(
         print_line("Orders that are not fetched any more:");
         let head = ["ORDER", "STATE", "LAST FETCH", "REASON"];
         Table::new(head).print(orders.iter().map(order_row).collect());
-        let fetch = invocation.command(&["fetch", "--parked"]);
-        print_line(format_args!("To fetch them again: {fetch}\n"));
+        print_cures(&[
+            (
+                "fetch them again",
+                invocation.command(&["fetch", "--parked"]),
+            ),
+            (
+                "dismiss one",
+                invocation.command(&["dismiss", "orders", "ORDER"]),
+            ),
+        ]);
     }
     if !deliveries.is_empty() {
         print_line("Callbacks that were not understood:");
         let head = ["DELIVERY", "RECEIVED", "ORDER", "REASON"];
         Table::new(head).print(deliveries.iter().map(delivery_row).collect());
-        let body = invocation.command(&["parked", "DELIVERY"]);
-        print_line(format_args!("To read one: {body}"));
+        print_cures(&[
+            ("read one", invocation.command(&["parked", "DELIVERY"])),
+            (
+                "process them anew",
+                invocation.command(&["replay", "--all"]),
+            ),
+            (
+                "dismiss one",
+                invocation.command(&["dismiss", "deliveries", "DELIVERY"]),
+            ),
+        ]);
     }
     Ok(())
+}
+
+fn print_cures(cures: &[(&str, String)]) {
+    for (what, command) in cures {
+        print_line(format_args!("    to {what}: {command}"));
+    }
 }
 
 /// Returns all items of a list.

@@ -18,6 +18,8 @@ pub(super) struct StoredOrder {
     pub lease: Option<(i64, Time)>,
     /// Time of receipt of the order's newest delivery that was processed.
     pub heard_at: Option<Time>,
+    /// Time at which an operator last dismissed the order. Nothing that is written of an order changes it.
+    pub dismissed_at: Option<Time>,
     pub order: Order,
 }
 

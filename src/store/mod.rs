@@ -25,6 +25,7 @@ mod event_subject;
 mod notifications_face;
 mod opening;
 mod outbox;
+mod parked_face;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod sql;
@@ -37,16 +38,17 @@ pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
     Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, DueNumber,
-    EventPage, FeedEvent, FeedRequest, FetchResult, FetchRow, Forgot, Found, Holdings,
+    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, Dismissed,
+    DueNumber, EventPage, FeedEvent, FeedRequest, FetchResult, FetchRow, Found, Holdings, Kept,
     ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
     NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
     NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered,
-    PlacementFound, PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned, Rate, Recorded,
-    RecordedAlert, ResolvedAlert, RetentionPeriods, ServiceAlertChanges, ServiceAlertRow, Standing,
-    StateCount, StepBegun, StepEnded, StepRow, StepUpdate, Summary, TargetRow, TargetSettings,
-    TestEvent, TransitionRow, UnreadableRow, WatchRequest,
+    ParkedDelivery, ParkedFound, PlacementFound, PlacementRow, ProcessReport, ProcessRequest,
+    Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods,
+    ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,
+    StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
+    Unwatched, WatchRequest,
 };
 
 use std::ops::RangeInclusive;
@@ -370,8 +372,8 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`]; the order is still there then.
-    pub async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
-        backend!(self, store => store.forget(key).await)
+    pub async fn unwatch(&self, key: OrderKey) -> Result<Unwatched, StoreError> {
+        backend!(self, store => store.unwatch(key).await)
     }
 
     /// Returns the name of another process that shares the store and serves a project; `None` if there is none.

@@ -201,7 +201,7 @@ impl Found<'_> {
         let deliveries = (deliveries > 0).then(|| Trouble {
             code: "deliveries-parked",
             text: format!("{deliveries} callbacks are parked: they were not understood"),
-            cures: vec![command(&["parked"])],
+            cures: vec![command(&["parked"]), command(&["replay", "--all"])],
         });
         orders.into_iter().chain(deliveries).collect()
     }

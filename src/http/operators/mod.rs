@@ -12,6 +12,7 @@ mod metrics;
 mod notifications;
 mod ordered;
 mod orders;
+mod parked;
 mod placements;
 mod pretty_json;
 mod process;
@@ -97,6 +98,7 @@ pub fn router(
     let guarded = status::routes()
         .merge(orders::routes())
         .merge(deliveries::routes())
+        .merge(parked::routes())
         .merge(projects::routes())
         .merge(placements::routes())
         .merge(events::routes())

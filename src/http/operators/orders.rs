@@ -15,7 +15,7 @@ use super::{Context, Page, Shared, order_id, page_size, path_params, project_id,
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{
-    AlertQuery, Cursor, Forgot, Found, NumberQuery, OrderDetail, OrderFilter, OrderRow,
+    AlertQuery, Cursor, Found, NumberQuery, OrderDetail, OrderFilter, OrderRow, Unwatched,
 };
 use number_order::{AlertKind, OrderKey, ParkReason, Readiness};
 use strum::VariantNames;
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         )
         .route(
             "/api/v1/orders/{project}/{order}",
-            get(show_order).put(watch::watch_order).delete(forget),
+            get(show_order).put(watch::watch_order).delete(unwatch),
         )
         .route(
             "/api/v1/orders/{project}/{order}/fetch",
@@ -129,7 +129,7 @@ pub(super) fn unknown_order() -> Problem {
 }
 
 /// Parameters of a path that names a project and an order.
-type OrderPath = Result<Path<(String, String)>, PathRejection>;
+pub(super) type OrderPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find_order(
     State(context): Shared,
@@ -146,7 +146,7 @@ async fn find_order(
     }
 }
 
-fn key(path: OrderPath) -> Result<OrderKey, Problem> {
+pub(super) fn key(path: OrderPath) -> Result<OrderKey, Problem> {
     let (project, order) = path_params(path, unknown_order)?;
     Ok(OrderKey {
         project: project_id(project)?,
@@ -174,15 +174,15 @@ async fn request_fetch(State(context): Shared, path: OrderPath) -> Result<Status
 }
 
 /// Removes an order that was named by mistake.
-async fn forget(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+async fn unwatch(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
     let stays = |why: &str| {
         let detail = format!("the order stays: {why}");
         Err(Problem::with_detail(StatusCode::CONFLICT, detail))
     };
-    match context.store.forget(key(path)?).await? {
-        Forgot::Gone => Ok(StatusCode::NO_CONTENT),
-        Forgot::Unknown => Err(unknown_order()),
-        Forgot::Shown => stays("Sinch has shown it"),
-        Forgot::Named => stays("a callback has named it"),
+    match context.store.unwatch(key(path)?).await? {
+        Unwatched::Gone => Ok(StatusCode::NO_CONTENT),
+        Unwatched::Unknown => Err(unknown_order()),
+        Unwatched::Shown => stays("Sinch has shown it"),
+        Unwatched::Named => stays("a callback has named it"),
     }
 }

@@ -33,6 +33,7 @@ fn stored(id: i64) -> StoredOrder {
         key: key(id),
         lease: Some((LEASE, at(NOW + 60))),
         heard_at: None,
+        dismissed_at: None,
         order: Order::new(at(5)),
     }
 }

@@ -91,7 +91,8 @@ pub(super) const TABLES: [Table; 21] = [
         "id",
         "project, sinch_id, first_seen_at, heard_at, fetch_at, fetched_at, attempts, parked, parked_fields, \
          fetch_requested_at, confirmed_state, updated_at, shown_at, expires_at, confirmed_at, reopened, \
-         provisional_state, provisional_at, hints, hinted_at, doubts, tie_state, tie_since_at, missing_since_at",
+         provisional_state, provisional_at, hints, hinted_at, doubts, tie_state, tie_since_at, missing_since_at, \
+         dismissed_at",
         "",
         Some(USED_ORDERS)
     ),
@@ -179,6 +180,7 @@ pub(super) const TABLES: [Table; 21] = [
         derive: derive::nothing,
         used_ids: None,
     },
+    same!("dismissals", "delivery_id", "dismissed_at", "", None),
     // A lease that the target draws is positive. The source keeps none, so each fetch gets one of its own below zero.
     Table {
         name: "fetches",

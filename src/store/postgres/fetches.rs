@@ -221,7 +221,8 @@ async fn find_recorded(
 }
 
 const REQUEST_FETCH: &str = "
-    UPDATE orders SET fetch_at = $1, fetch_requested_at = $1, attempts = 0, parked = NULL, parked_fields = NULL
+    UPDATE orders SET fetch_at = $1, fetch_requested_at = $1, attempts = 0, parked = NULL, parked_fields = NULL,
+        dismissed_at = NULL
     WHERE project = (SELECT id FROM projects WHERE sinch_id = $2) AND sinch_id = $3";
 
 /// Makes an order due for a fetch at once, and its numbers, as an operator requested; `false` if the order is not known.

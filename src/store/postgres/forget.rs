@@ -1,75 +1,147 @@
-//! Removal of orders: of one that was named by mistake, and of what is recorded of any.
+//! Removal of an order with all that is kept about it.
 
 use sqlx::{PgConnection, Row};
 
 use super::Store;
 use super::error::Fault;
 use super::lane::bounded;
-use crate::store::{Forgot, StoreError};
+use super::removal::REMOVE_DELIVERIES;
+use super::unwatch::remove_orders;
+use crate::store::sql::parked::kept_of_row;
+use crate::store::{Kept, StoreError};
 use number_order::OrderKey;
 
-/// Locks an order, and tells what there is of callbacks and of Sinch's answers.
+/// Maximum number of deliveries that one step removes.
+const DELIVERIES_MAX: i64 = 1000;
+
 const ORDER: &str = "
-    SELECT o.id, o.confirmed_state IS NOT NULL AS is_shown,
-        o.heard_at IS NOT NULL OR o.hints <> '[]' OR o.provisional_state IS NOT NULL
-            OR EXISTS (SELECT 1 FROM decisions WHERE order_id = o.id)
-            OR EXISTS (SELECT 1 FROM pending WHERE project = o.project AND order_sinch_id = o.sinch_id)
-            AS is_named
-    FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = $1 AND o.sinch_id = $2 FOR UPDATE OF o";
+    SELECT o.id, o.project FROM projects AS p JOIN orders AS o ON o.project = p.id
+    WHERE p.sinch_id = $1 AND o.sinch_id = $2";
 
-const REMOVE: [&str; 7] = [
-    "DELETE FROM notification_queues WHERE id IN (SELECT id FROM notification_queues
-        WHERE target IN (SELECT id FROM targets) AND subject = ANY ($1) ORDER BY target, subject FOR UPDATE)",
-    "DELETE FROM notifications WHERE event IN (SELECT sequence FROM events WHERE order_id = ANY ($1))",
-    "DELETE FROM events WHERE order_id = ANY ($1)",
-    "DELETE FROM fetches WHERE order_id = ANY ($1)",
-    "DELETE FROM transitions WHERE order_id = ANY ($1)",
-    "DELETE FROM alerts WHERE order_id = ANY ($1)",
-    "DELETE FROM orders WHERE id = ANY ($1)",
-];
+const LOCK_ORDER: &str = "SELECT 1 FROM orders WHERE id = $1 FOR UPDATE";
 
-/// Removes orders with all that is recorded of them, but for their deliveries. Returns the number of orders.
-pub(super) async fn remove_orders(db: &mut PgConnection, ids: &[i64]) -> Result<u64, Fault> {
-    let mut removed = 0;
-    for sql in REMOVE {
-        removed = sqlx::query(sql)
-            .bind(ids)
-            .execute(&mut *db)
-            .await?
-            .rows_affected();
-    }
-    Ok(removed)
+/// Deliveries of the order with a row, a project and an id: those that were processed, that are parked without its row, that
+/// wait, and those about numbers that no other order has.
+macro_rules! deliveries {
+    () => {
+        "SELECT delivery_id AS id FROM decisions WHERE order_id = $1 \
+         UNION SELECT d.id FROM decisions AS c JOIN deliveries AS d ON d.id = c.delivery_id \
+             WHERE c.parked AND c.order_id IS NULL AND d.project = $2 AND d.order_sinch_id = $3 \
+         UNION SELECT id FROM pending WHERE project = $2 AND order_sinch_id = $3 \
+         UNION SELECT d.id FROM order_numbers AS n JOIN deliveries AS d ON d.project = n.project AND d.number = n.phone_number \
+             WHERE n.order_id = $1 AND NOT EXISTS (SELECT 1 FROM order_numbers AS o \
+                 WHERE o.project = n.project AND o.phone_number = n.phone_number AND o.order_id <> n.order_id)"
+    };
 }
 
-/// Removes an order that only an operator ever named. A fetch that is in flight finds no order then, and its answer is
-/// written nowhere.
-async fn forget(db: &mut PgConnection, key: &OrderKey) -> Result<Forgot, Fault> {
+const COUNT: &str = concat!(
+    "SELECT (SELECT count(*) FROM (",
+    deliveries!(),
+    ") AS v) AS deliveries, \
+     (SELECT count(*) FROM fetches WHERE order_id = $1) AS fetches, \
+     (SELECT count(*) FROM transitions WHERE order_id = $1) AS transitions, \
+     (SELECT count(*) FROM alerts WHERE order_id = $1) AS alerts, \
+     (SELECT count(*) FROM order_numbers WHERE order_id = $1) AS numbers, \
+     (SELECT count(*) FROM events WHERE order_id = $1) AS events, \
+     (SELECT count(*) FROM events AS e JOIN notifications AS n ON n.event = e.sequence WHERE e.order_id = $1) \
+         AS notifications"
+);
+
+const SOME_DELIVERIES: &str = concat!(
+    "SELECT id FROM (",
+    deliveries!(),
+    ") AS v ORDER BY id LIMIT $4"
+);
+
+/// Forgets the ordered number of placements of which no order is kept any more.
+const FORGET_NUMBERS: &str = "
+    UPDATE placements AS l SET number = NULL WHERE l.number IS NOT NULL AND l.project = $1
+        AND l.id IN (SELECT placement FROM placement_steps WHERE order_sinch_id = $2)
+        AND NOT EXISTS (SELECT 1 FROM placement_steps AS s JOIN orders AS o ON o.project = $1 AND o.sinch_id = s.order_sinch_id
+            WHERE s.placement = l.id)";
+
+/// Finds the rows of an order and of its project.
+async fn find(db: &mut PgConnection, key: &OrderKey) -> Result<Option<(i64, i64)>, Fault> {
     let found = sqlx::query(ORDER)
         .bind(key.project.as_str())
+        .bind(key.order.as_str());
+    let found = found.fetch_optional(db).await?;
+    let row = found.map(|row| Ok((row.try_get("id")?, row.try_get("project")?)));
+    row.transpose()
+}
+
+/// Removes some of an order's deliveries, and returns their number.
+async fn forget_deliveries(
+    db: &mut PgConnection,
+    (order, project): (i64, i64),
+    key: &OrderKey,
+) -> Result<usize, Fault> {
+    let found = sqlx::query(SOME_DELIVERIES)
+        .bind(order)
+        .bind(project)
         .bind(key.order.as_str())
-        .fetch_optional(&mut *db)
-        .await?;
-    let Some(row) = found else {
-        return Ok(Forgot::Unknown);
+        .bind(DELIVERIES_MAX);
+    let found = found.fetch_all(&mut *db).await?;
+    let ids = found.iter().map(|row| row.try_get(0));
+    let ids: Vec<i64> = ids.collect::<sqlx::Result<_>>()?;
+    for sql in REMOVE_DELIVERIES {
+        sqlx::query(sql).bind(&ids).execute(&mut *db).await?;
+    }
+    Ok(ids.len())
+}
+
+/// Removes some of an order's deliveries, and with the last of them the order itself. Returns `true` once it is gone.
+async fn forget_some(db: &mut PgConnection, key: &OrderKey) -> Result<bool, Fault> {
+    let Some(rows) = find(db, key).await? else {
+        return Ok(true);
     };
-    if row.try_get("is_shown")? {
-        return Ok(Forgot::Shown);
+    // What waits is locked before orders, as where it is processed.
+    if forget_deliveries(db, rows, key).await? as i64 == DELIVERIES_MAX {
+        return Ok(false);
     }
-    if row.try_get("is_named")? {
-        return Ok(Forgot::Named);
-    }
-    remove_orders(db, &[row.try_get("id")?]).await?;
-    Ok(Forgot::Gone)
+    let (order, project) = rows;
+    sqlx::query(LOCK_ORDER)
+        .bind(order)
+        .execute(&mut *db)
+        .await?;
+    // Some may have been processed since.
+    forget_deliveries(db, rows, key).await?;
+    remove_orders(db, &[order]).await?;
+    let forgotten = sqlx::query(FORGET_NUMBERS).bind(project);
+    forgotten.bind(key.order.as_str()).execute(db).await?;
+    Ok(true)
 }
 
 impl Store {
-    pub(in crate::store) async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
+    pub(in crate::store) async fn kept(&self, key: &OrderKey) -> Result<Option<Kept>, StoreError> {
         bounded(async || {
-            let mut work = self.shared.commands.begin().await?;
-            let forgot = forget(&mut work, &key).await?;
-            work.commit().await?;
-            Ok(forgot)
+            let mut work = self.shared.readers.begin_reading().await?;
+            let Some((order, project)) = find(&mut work, key).await? else {
+                return Ok(None);
+            };
+            let counted = sqlx::query(COUNT).bind(order).bind(project);
+            let counted = counted
+                .bind(key.order.as_str())
+                .fetch_one(&mut *work)
+                .await?;
+            work.undo().await?;
+            Ok(Some(kept_of_row(&counted)?))
         })
         .await
+    }
+
+    pub(in crate::store) async fn forget(&self, key: OrderKey) -> Result<Option<Kept>, StoreError> {
+        let kept = self.kept(&key).await?;
+        let mut is_gone = false;
+        while !is_gone {
+            is_gone = bounded(async || {
+                let mut work = self.shared.commands.begin().await?;
+                let is_gone = forget_some(&mut work, &key).await?;
+                work.commit().await?;
+                Ok(is_gone)
+            })
+            .await?;
+        }
+        Ok(kept)
     }
 }

@@ -28,6 +28,7 @@ mod numbers;
 mod open;
 mod orders;
 mod outbox;
+mod parked;
 mod pending;
 mod placements;
 mod prepare;
@@ -45,6 +46,7 @@ mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unwatch;
 mod write_probe;
 
 pub use check::check;

@@ -13,8 +13,8 @@ use sqlx::{PgConnection, Row};
 
 use super::Store;
 use super::error::Fault;
-use super::forget::remove_orders;
 use super::lane::bounded;
+use super::unwatch::remove_orders;
 use crate::store::sql::retention::{closed_orders, last_due, room, room_for_orders};
 use crate::store::{Pruned, RetentionPeriods, StoreError};
 use number_order::Time;
@@ -50,7 +50,8 @@ macro_rules! remove_deliveries {
             $which,
             " RETURNING d.id), \
              decided AS (DELETE FROM decisions USING gone WHERE delivery_id = gone.id), \
-             repeated AS (DELETE FROM duplicates USING gone WHERE delivery_id = gone.id) \
+             repeated AS (DELETE FROM duplicates USING gone WHERE delivery_id = gone.id), \
+             dismissed AS (DELETE FROM dismissals USING gone WHERE delivery_id = gone.id) \
              SELECT count(*) FROM gone"
         )
     };

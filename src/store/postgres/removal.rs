@@ -4,9 +4,9 @@ use sqlx::{PgConnection, Row};
 
 use super::Store;
 use super::error::Fault;
-use super::forget::remove_orders;
 use super::lane::bounded;
 use super::prepare::runs;
+use super::unwatch::remove_orders;
 use crate::store::sql::removal::holdings_of_row;
 use crate::store::{Holdings, StoreError};
 use number_order::Id;
@@ -22,10 +22,11 @@ const SOME_DELIVERIES: &str = "
     SELECT id FROM deliveries WHERE project = $1 ORDER BY dedup_key, digest LIMIT $2";
 
 /// Removes deliveries with all that is recorded of them. What waits is locked in the order in which it is processed.
-const REMOVE_DELIVERIES: [&str; 4] = [
+pub(super) const REMOVE_DELIVERIES: [&str; 5] = [
     "DELETE FROM pending WHERE id IN (SELECT id FROM pending WHERE id = ANY ($1) ORDER BY id FOR UPDATE)",
     "DELETE FROM decisions WHERE delivery_id = ANY ($1)",
     "DELETE FROM duplicates WHERE delivery_id = ANY ($1)",
+    "DELETE FROM dismissals WHERE delivery_id = ANY ($1)",
     "DELETE FROM deliveries WHERE id = ANY ($1)",
 ];
 

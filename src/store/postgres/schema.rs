@@ -34,6 +34,7 @@ pub(super) const TABLES: [&str; 23] = [
     "duplicates",
     "pending",
     "decisions",
+    "dismissals",
     "fetches",
     "transitions",
     "alerts",

@@ -30,9 +30,11 @@ const COUNTS: &str = "
                 ORDER BY o.unsettled_at LIMIT 1))
             FROM projects AS p WHERE p.active) AS oldest_unsettled_at,
         (SELECT count(*) FROM orders AS o JOIN projects AS p ON p.id = o.project
-            WHERE o.parked IS NOT NULL AND p.active) AS orders_parked,
+            WHERE o.parked IS NOT NULL AND p.active
+                AND coalesce(o.dismissed_at, 0) <= greatest(coalesce(o.fetched_at, 0), coalesce(o.heard_at, 0))) AS orders_parked,
         (SELECT count(*) FROM deliveries WHERE kind = 'not-understood')
-            + (SELECT count(*) FROM decisions WHERE parked) AS deliveries_parked,
+            + (SELECT count(*) FROM decisions WHERE parked)
+            - (SELECT count(*) FROM dismissals) AS deliveries_parked,
         (SELECT max(received_at) FROM (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 100) AS v)
             AS last_delivery_at,
         (SELECT max(fetched_at) FROM (SELECT fetched_at FROM fetches ORDER BY id DESC LIMIT 100) AS v) AS last_fetched_at,

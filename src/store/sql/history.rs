@@ -108,6 +108,7 @@ fn delivery_of_row(row: &impl Columns) -> sqlx::Result<DeliveryRow> {
         phase: row.text("phase")?.to_owned(),
         decision: codes::read(row, "decision", "decision_fields")?,
         duplicates: row.int("duplicates")?,
+        dismissed_at: time(row, "dismissed_at")?,
     })
 }
 

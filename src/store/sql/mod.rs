@@ -19,6 +19,7 @@ pub(super) mod numbers;
 mod open_states;
 pub(super) mod orders;
 pub(super) mod outbox;
+pub(super) mod parked;
 pub(super) mod pending;
 pub(super) mod placements;
 pub(super) mod removal;

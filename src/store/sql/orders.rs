@@ -16,7 +16,7 @@ macro_rules! order_columns {
         "o.id, p.sinch_id, o.sinch_id, o.lease, o.leased_until_at, o.heard_at, o.first_seen_at, o.fetch_at, o.fetched_at, \
          o.attempts, o.fetch_requested_at, o.parked, o.parked_fields, o.confirmed_state, o.updated_at, o.shown_at, o.expires_at, \
          o.confirmed_at, o.reopened, o.provisional_state, o.provisional_at, o.hints, o.doubts, o.tie_state, \
-         o.tie_since_at, o.missing_since_at"
+         o.tie_since_at, o.missing_since_at, o.dismissed_at"
     };
 }
 pub(in crate::store) use order_columns;
@@ -70,6 +70,7 @@ struct OrderText {
     tie_state: Option<State>,
     tie_since_at: Option<i64>,
     missing_since_at: Option<i64>,
+    dismissed_at: Option<i64>,
 }
 
 impl TryFrom<OrderText> for StoredOrder {
@@ -135,6 +136,7 @@ impl TryFrom<OrderText> for StoredOrder {
             },
             lease: row.lease.zip(row.leased_until_at.map(Time)),
             heard_at: row.heard_at.map(Time),
+            dismissed_at: row.dismissed_at.map(Time),
             order,
         })
     }

@@ -88,7 +88,7 @@ async fn record_together(
 async fn request_fetch(db: &mut SqliteConnection, key: &OrderKey, now: Time) -> sqlx::Result<bool> {
     // The statement does as `Order::request_fetch`, without reading the row.
     let sql = "UPDATE orders SET fetch_at = ?1, fetch_requested_at = ?1, attempts = 0, parked = NULL, \
-               parked_fields = NULL \
+               parked_fields = NULL, dismissed_at = NULL \
                WHERE project = (SELECT id FROM projects WHERE sinch_id = ?2) AND sinch_id = ?3";
     let updated = sqlx::query(sql)
         .bind(now.0)

@@ -6,7 +6,7 @@ use super::command::{WriteCommand, WriteContext};
 use super::prune;
 use super::{Settings, Store, StoreError};
 use crate::store::sql::removal::{holdings_of_row, not_fetched_warning};
-use crate::store::{Forgot, Holdings};
+use crate::store::{Holdings, Unwatched};
 use number_order::{Id, OrderKey};
 
 /// Maximum number of deliveries that one step of dropping a project removes.
@@ -26,23 +26,23 @@ pub(super) const ORDER: &str = "
 
 /// Removes an order that only an operator ever named. A fetch that is in flight finds no order then, and its answer is
 /// written nowhere.
-async fn forget(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Forgot> {
+async fn unwatch(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Unwatched> {
     let found = sqlx::query(ORDER)
         .bind(key.project.as_str())
         .bind(key.order.as_str())
         .fetch_optional(&mut *db)
         .await?;
     let Some(row) = found else {
-        return Ok(Forgot::Unknown);
+        return Ok(Unwatched::Unknown);
     };
     if row.try_get("is_shown")? {
-        return Ok(Forgot::Shown);
+        return Ok(Unwatched::Shown);
     }
     if row.try_get("is_named")? {
-        return Ok(Forgot::Named);
+        return Ok(Unwatched::Named);
     }
     prune::remove(db, &[row.try_get("id")?]).await?;
-    Ok(Forgot::Gone)
+    Ok(Unwatched::Gone)
 }
 
 // The index is named, since it keeps a step small.
@@ -101,13 +101,13 @@ const COUNT_HOLDINGS: &str = "
 
 const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
 
-struct Forget(OrderKey);
+struct Unwatch(OrderKey);
 
-impl WriteCommand for Forget {
-    type Reply = Forgot;
+impl WriteCommand for Unwatch {
+    type Reply = Unwatched;
 
-    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Forgot> {
-        forget(&mut context.db, &self.0).await
+    async fn run(&self, context: &mut WriteContext) -> sqlx::Result<Unwatched> {
+        unwatch(&mut context.db, &self.0).await
     }
 }
 
@@ -122,8 +122,8 @@ impl WriteCommand for DropSome {
 }
 
 impl Store {
-    pub(in crate::store) async fn forget(&self, key: OrderKey) -> Result<Forgot, StoreError> {
-        self.write(Forget(key)).await
+    pub(in crate::store) async fn unwatch(&self, key: OrderKey) -> Result<Unwatched, StoreError> {
+        self.write(Unwatch(key)).await
     }
 
     pub(in crate::store) async fn drop_some(&self, project: Id) -> Result<Holdings, StoreError> {

@@ -30,10 +30,12 @@ pub(super) const COUNTS: &str = "
                 ORDER BY o.unsettled_at LIMIT 1))
             FROM projects AS p WHERE p.active) AS oldest_unsettled_at,
         (SELECT count(*) FROM orders AS o INDEXED BY orders_parked CROSS JOIN projects AS p ON p.id = o.project
-            WHERE o.parked IS NOT NULL AND p.active) AS orders_parked,
+            WHERE o.parked IS NOT NULL AND p.active
+                AND coalesce(o.dismissed_at, 0) <= max(coalesce(o.fetched_at, 0), coalesce(o.heard_at, 0))) AS orders_parked,
         (SELECT count(*) FROM (SELECT 1 FROM deliveries
             WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' LIMIT 100000)) AS deliveries_waiting,
-        (SELECT count(*) FROM deliveries WHERE phase = 'parked') AS deliveries_parked,
+        (SELECT count(*) FROM deliveries WHERE phase = 'parked')
+            - (SELECT count(*) FROM dismissals) AS deliveries_parked,
         (SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1) AS last_delivery_at,
         (SELECT fetched_at FROM fetches ORDER BY id DESC LIMIT 1) AS last_fetched_at";
 

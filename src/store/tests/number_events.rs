@@ -5,7 +5,12 @@ use super::*;
 use number_order::{OtherEvent, Readiness};
 
 /// An event about a number.
-fn about(event: &str, resource_type: &str, number: &str, secs: i64) -> NewDelivery {
+pub(in crate::store) fn about(
+    event: &str,
+    resource_type: &str,
+    number: &str,
+    secs: i64,
+) -> NewDelivery {
     let content = OtherEvent {
         resource_type: resource_type.to_owned(),
         resource: Some(number.to_owned()),

@@ -37,8 +37,8 @@ impl Course {
         let Some(order) = picked.cloned() else {
             return;
         };
-        let forgot = self.fixture.store.forget(key(&order)).await;
-        assert_eq!(forgot, Ok(Forgot::Gone));
+        let forgot = self.fixture.store.unwatch(key(&order)).await;
+        assert_eq!(forgot, Ok(Unwatched::Gone));
         self.known.remove(&order);
     }
 

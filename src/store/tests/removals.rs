@@ -172,8 +172,8 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does(on: Backe
 #[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn only_an_order_that_only_an_operator_named_can_be_removed(on: Backend) {
     let fixture = Fixture::on(on).await;
-    let forget = async |order: &str| fixture.store.forget(key(order)).await.expect("writes");
-    assert_eq!(forget("nobody").await, Forgot::Unknown);
+    let forget = async |order: &str| fixture.store.unwatch(key(order)).await.expect("writes");
+    assert_eq!(forget("nobody").await, Unwatched::Unknown);
     let orders = [
         "mistyped",
         "missing",
@@ -204,12 +204,12 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed(on: Backend) {
         }
     }
     for (order, expected) in [
-        ("mistyped", Forgot::Gone),
-        ("missing", Forgot::Gone),
-        ("shown", Forgot::Shown),
-        ("told", Forgot::Named),
-        ("told-later", Forgot::Named),
-        ("leased", Forgot::Gone),
+        ("mistyped", Unwatched::Gone),
+        ("missing", Unwatched::Gone),
+        ("shown", Unwatched::Shown),
+        ("told", Unwatched::Named),
+        ("told-later", Unwatched::Named),
+        ("leased", Unwatched::Gone),
     ] {
         assert_eq!(forget(order).await, expected, "{order}");
         let is_there = fixture
@@ -218,7 +218,7 @@ async fn only_an_order_that_only_an_operator_named_can_be_removed(on: Backend) {
             .await
             .expect("reads")
             .is_some();
-        assert_eq!(is_there, expected != Forgot::Gone, "{order}");
+        assert_eq!(is_there, expected != Unwatched::Gone, "{order}");
     }
     let late = fixture
         .record(

@@ -8,6 +8,7 @@ mod delivery;
 mod fetch;
 mod notification;
 mod number;
+mod parked;
 mod placement;
 mod processing;
 mod queries;
@@ -30,6 +31,7 @@ pub use notification::{
     TestEvent,
 };
 pub use number::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded};
+pub use parked::{Dismissed, Kept, ParkedDelivery, ParkedFound};
 pub use placement::{
     NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepRow,
     StepUpdate,
@@ -39,7 +41,7 @@ pub use queries::{
     AlertQuery, Body, DeliveryFilter, DeliveryRow, FetchRow, Found, ListedDelivery, Listing,
     NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow, TransitionRow,
 };
-pub use removal::{Forgot, Holdings};
+pub use removal::{Holdings, Unwatched};
 pub use retention::{Pruned, RetentionPeriods};
 pub use service_alert::{Observed, ServiceAlertChanges, ServiceAlertRow};
 pub use summary::{Convergence, Standing, StateCount, Summary};

@@ -121,6 +121,9 @@ pub struct OrderRow {
     /// Reason why the order is parked and not fetched any more.
     #[serde(serialize_with = "explained_if_any")]
     pub parked: Option<ParkReason>,
+    /// Time at which an operator dismissed the order; absent unless it is parked, and nothing came of it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dismissed_at: Option<Time>,
     /// Time at which the order was first heard of.
     pub first_seen_at: Time,
     /// Subject of the order; each value is `null` until an answer shows it.
@@ -131,6 +134,8 @@ pub struct OrderRow {
 impl OrderRow {
     /// Returns the row of an order and its subject.
     pub(in crate::store) fn new(stored: StoredOrder, details: OrderDetails) -> OrderRow {
+        let last_change = stored.order.fetched_at.max(stored.heard_at);
+        let dismissed_at = stored.dismissed_at.filter(|at| Some(*at) > last_change);
         let order = stored.order;
         let state = order.state();
         let confirmed = order.confirmed.as_ref();
@@ -155,6 +160,7 @@ impl OrderRow {
             fetched_at: order.fetched_at,
             fetch_at: order.fetch_at,
             attempts: order.attempts,
+            dismissed_at: dismissed_at.filter(|_| order.parked.is_some()),
             parked: order.parked,
             first_seen_at: order.first_seen_at,
             details,
@@ -280,6 +286,9 @@ pub struct DeliveryRow {
     pub decision: Option<DeliveryDecision>,
     /// Number of times that the delivery came again.
     pub duplicates: i64,
+    /// Time at which an operator dismissed the delivery; absent unless it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dismissed_at: Option<Time>,
 }
 
 /// Result of one fetch.

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// Result of a request to forget an order.
+/// Result of a request to remove an order that was named by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgot {
-    /// The order was forgotten, with its fetches, transitions and alerts.
+pub enum Unwatched {
+    /// The order was removed, with its fetches, transitions and alerts.
     Gone,
-    /// The order is not known, so there was nothing to forget.
+    /// The order is not known, so there was nothing to remove.
     Unknown,
     /// The order stays: Sinch has shown it.
     Shown,

@@ -79,6 +79,13 @@ pub(super) async fn filled() -> Place {
     let parked = "UPDATE deliveries SET phase = 'parked', order_id = NULL, processed_at = NULL, \
                   decision = 'delivery-unreadable', decision_fields = '{\"fault\":\"spoilt\"}' WHERE id = 1";
     fixture.edit(parked).await;
+    let dismissed = fixture.store.dismiss_delivery(1, at(120)).await;
+    assert_eq!(dismissed, Ok(Dismissed::Done));
+    let parked = "UPDATE orders SET parked = 'row-at-fault', parked_fields = '{\"fault\":\"x\"}', fetch_at = NULL, \
+                  lease = NULL, leased_until_at = NULL WHERE sinch_id = 'o5'";
+    fixture.edit(parked).await;
+    let dismissed = fixture.store.dismiss_order(key("o5"), at(121)).await;
+    assert_eq!(dismissed, Ok(Dismissed::Done));
     fixture.store.probe_write(at(4990)).await.expect("writes");
     stopped(fixture).await
 }

@@ -41,7 +41,8 @@ macro_rules! delivery_columns {
              WHEN c.delivery_id IS NULL THEN 'waiting' ELSE 'processed' END AS phase, \
          coalesce(d.decision, c.decision) AS decision, \
          CASE WHEN d.decision IS NULL THEN c.decision_fields ELSE d.decision_fields END AS decision_fields, \
-         coalesce(r.n, 0) AS duplicates"
+         coalesce(r.n, 0) AS duplicates, \
+         (SELECT dismissed_at FROM dismissals WHERE delivery_id = d.id) AS dismissed_at"
     };
 }
 use delivery_columns;

@@ -174,18 +174,22 @@ async fn watched_orders_are_known_once_and_can_be_forgotten_until_something_is_k
     assert_eq!(store.watch(watch(&["o1", "o2", "o1"])).await, Ok(2));
     assert_eq!(store.watch(watch(&["o2", "o3", "o4"])).await, Ok(2));
     accept(&store, delivery("e1", "o2", State::Created, 10)).await;
-    assert_eq!(store.forget(key("o2")).await, Ok(Forgot::Named), "it waits");
+    assert_eq!(
+        store.unwatch(key("o2")).await,
+        Ok(Unwatched::Named),
+        "it waits"
+    );
     process(&store, 20).await;
-    assert_eq!(store.forget(key("o2")).await, Ok(Forgot::Named));
+    assert_eq!(store.unwatch(key("o2")).await, Ok(Unwatched::Named));
     let claims = claim(&store, 9, 30).await;
     let shown = claims
         .iter()
         .find(|claim| claim.key == key("o3"))
         .expect("is due");
     record(&store, shown, shows(State::Created, 9), 31).await;
-    assert_eq!(store.forget(key("o3")).await, Ok(Forgot::Shown));
-    assert_eq!(store.forget(key("o1")).await, Ok(Forgot::Gone));
-    assert_eq!(store.forget(key("o1")).await, Ok(Forgot::Unknown));
+    assert_eq!(store.unwatch(key("o3")).await, Ok(Unwatched::Shown));
+    assert_eq!(store.unwatch(key("o1")).await, Ok(Unwatched::Gone));
+    assert_eq!(store.unwatch(key("o1")).await, Ok(Unwatched::Unknown));
     let gone = claims
         .iter()
         .find(|claim| claim.key == key("o1"))

@@ -13,7 +13,8 @@ pub(super) use {
 /// Columns of a delivery that `history::delivery_of_row` reads, from `deliveries AS d`.
 macro_rules! delivery_columns {
     () => {
-        "d.id, d.dedup_key, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates"
+        "d.id, d.dedup_key, d.status, d.said_at, d.received_at, d.phase, d.decision, d.decision_fields, d.duplicates, \
+         (SELECT dismissed_at FROM dismissals WHERE delivery_id = d.id) AS dismissed_at"
     };
 }
 use delivery_columns;

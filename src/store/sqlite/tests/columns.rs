@@ -30,6 +30,7 @@ fn order(
         key: key("o1"),
         lease: Some((base + 1, time(2))),
         heard_at: Some(time(3)),
+        dismissed_at: None,
         order: Order {
             confirmed: Some(Confirmed {
                 state: confirmed,
@@ -194,8 +195,8 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     let (fixture, _) = Fixture::with_an_order().await;
     let one = order(100, Some(120), None, STATES);
     let mut values = BTreeSet::new();
-    // Columns that identify the order.
-    let mut columns = BTreeSet::from(["id", "project", "sinch_id"]);
+    // Columns that identify the order, and the one that only an operator's request writes.
+    let mut columns = BTreeSet::from(["id", "project", "sinch_id", "dismissed_at"]);
     for (column, value) in cells(&one) {
         // The fields of a code are absent where the code is.
         if column == "parked_fields" {

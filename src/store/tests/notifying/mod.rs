@@ -101,7 +101,7 @@ impl Fixture {
     }
 
     /// Makes an order known in a state that Sinch has shown.
-    async fn confirm(&self, order: &str, state: State, secs: i64) {
+    pub(in crate::store) async fn confirm(&self, order: &str, state: State, secs: i64) {
         let event = format!("{order} {state} {secs}");
         self.accept(delivery(&event, order, state, secs)).await;
         self.process(secs).await;
@@ -153,7 +153,7 @@ impl Fixture {
         claims.pop().expect("one is due")
     }
 
-    async fn feed(&self, after: i64) -> Vec<Value> {
+    pub(in crate::store) async fn feed(&self, after: i64) -> Vec<Value> {
         let page = self.store.events(&all_after(after)).await;
         let EventPage::Events { events, .. } = page.expect("reads") else {
             panic!("events are there");
@@ -170,7 +170,7 @@ impl Fixture {
     }
 
     /// Phases of all notifications, oldest first, each with its number of attempts.
-    async fn phases(&self) -> Vec<(String, u32)> {
+    pub(in crate::store) async fn phases(&self) -> Vec<(String, u32)> {
         let filter = NotificationFilter {
             limit: 1000,
             ..NotificationFilter::default()

@@ -1,0 +1,82 @@
+//! Parked deliveries that a command is about: those that are named, or those that fit a filter.
+
+use clap::builder::PossibleValuesParser;
+use number_order::{Kept, NotUnderstood};
+use strum::VariantNames;
+
+use super::bulk::Bulk;
+use super::command_error::CommandError;
+use super::operators::ServiceError;
+use super::pages::Pages;
+use super::service::{Service, list};
+
+/// Parked deliveries that a command is about. Something has to choose, so that nobody means all by mistake.
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("choice").required(true).multiple(true).args(
+    ["deliveries", "all", "order", "project", "decision", "received_since", "received_before"]
+))]
+pub struct ChosenDeliveries {
+    /// Ids of the deliveries; `parked` shows them.
+    #[arg(value_name = "DELIVERY", conflicts_with_all = ["order", "project", "decision", "received_since", "received_before"])]
+    deliveries: Vec<u64>,
+    /// Only those about this order.
+    #[arg(long, value_name = "ID")]
+    order: Option<String>,
+    /// Only those by the path of this project.
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// Only those that are parked for this reason.
+    #[arg(long, value_name = "REASON", value_parser = decisions())]
+    decision: Option<String>,
+    /// Only those received at this time or later, such as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    received_since: Option<String>,
+    /// Only those received before this time.
+    #[arg(long, value_name = "TIME")]
+    received_before: Option<String>,
+    /// All that are parked.
+    #[arg(long, conflicts_with_all = ["deliveries", "order", "project", "decision", "received_since", "received_before"])]
+    all: bool,
+}
+
+fn decisions() -> PossibleValuesParser {
+    let decisions = Kept::VARIANTS.iter().chain(NotUnderstood::VARIANTS);
+    PossibleValuesParser::new(decisions.filter(|code| **code != "other-resource"))
+}
+
+impl ChosenDeliveries {
+    /// Does something to each of the deliveries, those left out that an operator has dismissed already unless they are
+    /// named.
+    pub async fn each(
+        &self,
+        service: &Service,
+        bulk: &mut Bulk,
+        act: impl AsyncFn(u64) -> Result<(), ServiceError>,
+    ) -> Result<(), CommandError> {
+        for delivery in &self.deliveries {
+            bulk.one(&format!("delivery {delivery}"), act(*delivery))
+                .await?;
+        }
+        if !self.deliveries.is_empty() {
+            return Ok(());
+        }
+        let params = vec![
+            ("phase", Some("parked")),
+            ("order", self.order.as_deref()),
+            ("project", self.project.as_deref()),
+            ("decision", self.decision.as_deref()),
+            ("received_since", self.received_since.as_deref()),
+            ("received_before", self.received_before.as_deref()),
+        ];
+        let mut pages = Pages::new(service, "/api/v1/deliveries", params);
+        while let Some(page) = pages.next().await? {
+            let rows = list(&page, "items").iter();
+            let rows = rows.filter(|row| row["dismissed_at"].is_null());
+            for delivery in rows.filter_map(|row| row["id"].as_u64()) {
+                bulk.one(&format!("delivery {delivery}"), act(delivery))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! `forget`: orders are removed with all that is kept about them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use super::bulk::Bulk;
+use super::chosen::{Chosen, OrderName, Which};
+use super::command_error::{self, CommandError};
+use super::operators::ServiceError;
+use super::output::print_line;
+use super::service::{Options, Service};
+
+/// What the service cannot remove.
+const REMAINS: &str = "Not removed: backups that were made before, which keep it until you delete them; the log; what other \
+                       systems were told; and a reference under which it was placed, which never orders again";
+
+/// Arguments of `forget`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Remove; without it, only say how much there is.
+    #[arg(long)]
+    yes: bool,
+    /// Remove nothing: the same as without --yes.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Makes the running service forget orders, or says what it keeps about them.
+pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
+    command_error::ended(forget(config, &arguments).await, arguments.options.json)
+}
+
+async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+    let service = Service::of_configuration(config)?;
+    let (dry_run, json) = (!arguments.yes, arguments.options.json);
+    let words = if dry_run {
+        [
+            "fit; nothing is removed yet: with --yes all of it is, irrevocably",
+            "counted",
+        ]
+    } else {
+        ["are forgotten", "forgotten"]
+    };
+    // A dry run asks the service, too: it counts what is kept.
+    let mut bulk = Bulk::new("orders", words, false, json);
+    let kept = RefCell::new(BTreeMap::new());
+    let request = async |name: &OrderName| {
+        let body = json!({ "dry_run": dry_run });
+        let answer = service.post(&name.path("forget"), Some(&body)).await?;
+        add(&mut kept.borrow_mut(), &answer);
+        Ok::<(), ServiceError>(())
+    };
+    let chosen = &arguments.chosen;
+    chosen
+        .each(&service, Which::All, &mut bulk, request)
+        .await?;
+    let kept = kept.into_inner();
+    if json {
+        let kept: Map<String, Value> = kept.into_iter().map(|(kind, n)| (kind, n.into())).collect();
+        return bulk.end_with(&[
+            ("kept", kept.into()),
+            ("dry_run", dry_run.into()),
+            ("remains", REMAINS.into()),
+        ]);
+    }
+    let counts = kept.iter().filter(|(_, count)| **count > 0);
+    let counts: Vec<String> = counts
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let ended = bulk.end();
+    if !counts.is_empty() {
+        print_line(format_args!("With them: {}", counts.join(", ")));
+        print_line(REMAINS);
+    }
+    ended
+}
+
+/// Adds the counts of an answer to those of others.
+fn add(kept: &mut BTreeMap<String, u64>, answer: &str) {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    let counts = answer["kept"].as_object().into_iter().flatten();
+    for (kind, count) in counts {
+        *kept.entry(kind.clone()).or_default() += count.as_u64().unwrap_or(0);
+    }
+}

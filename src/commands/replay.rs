@@ -1,0 +1,39 @@
+//! `replay`: parked callbacks are processed anew.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::bulk::Bulk;
+use super::command_error::{self, CommandError};
+use super::deliveries::ChosenDeliveries;
+use super::service::{Options, Service};
+
+/// Arguments of `replay`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    chosen: ChosenDeliveries,
+    /// Replay nothing: only say how many callbacks there are.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Makes the running service process parked callbacks anew. One that it does not understand now either stays parked.
+pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
+    command_error::ended(replay(config, &arguments).await, arguments.options.json)
+}
+
+async fn replay(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+    let service = Service::of_configuration(config)?;
+    let words = ["are processed anew", "replayed"];
+    let json = arguments.options.json;
+    let mut bulk = Bulk::new("deliveries", words, arguments.dry_run, json);
+    let request = async |delivery| {
+        let path = format!("/api/v1/deliveries/{delivery}/replay");
+        service.post(&path, None).await.map(drop)
+    };
+    arguments.chosen.each(&service, &mut bulk, request).await?;
+    bulk.end()
+}

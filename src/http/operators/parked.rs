@@ -1,0 +1,168 @@
+//! Operators' requests about what is parked, and about all that is kept of an order.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::body::{JsonBody, Object, Property, read_body};
+use super::orders::{OrderPath, key, unknown_order};
+use super::{Context, Shared};
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::sinch::callback;
+use crate::store::{DeliveryContent, Dismissed, Kept, NewDelivery, ParkedDelivery, ParkedFound};
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/api/v1/deliveries/{delivery}/replay", post(replay))
+        .route(
+            "/api/v1/deliveries/{delivery}/dismiss",
+            post(dismiss_delivery),
+        )
+        .route(
+            "/api/v1/orders/{project}/{order}/dismiss",
+            post(dismiss_order),
+        )
+        .route("/api/v1/orders/{project}/{order}/forget", post(forget))
+}
+
+type DeliveryPath = Result<Path<String>, PathRejection>;
+
+fn unknown_delivery() -> Problem {
+    Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery")
+}
+
+fn not_parked(what: &str) -> Problem {
+    Problem::with_detail(StatusCode::CONFLICT, format!("the {what} is not parked"))
+}
+
+fn delivery_id(path: DeliveryPath) -> Result<i64, Problem> {
+    let Path(text) = path.map_err(|_| unknown_delivery())?;
+    text.parse().map_err(|_| unknown_delivery())
+}
+
+/// Has a parked delivery processed anew: this program may understand what an earlier one did not, or the cause is removed.
+async fn replay(State(context): Shared, path: DeliveryPath) -> Result<StatusCode, Problem> {
+    let delivery = delivery_id(path)?;
+    let parked = match context.store.parked(delivery).await? {
+        ParkedFound::Parked(parked) => parked,
+        ParkedFound::NotParked => return Err(not_parked("delivery")),
+        ParkedFound::Unknown => return Err(unknown_delivery()),
+    };
+    let again = read_again(parked)?;
+    if context.store.replay(delivery, again).await? {
+        tracing::info!(delivery, "made a parked delivery wait to be processed anew");
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(not_parked("delivery"))
+    }
+}
+
+/// Reads a parked delivery as a new one would be read. One that is not understood would be parked again, so it is refused.
+fn read_again(parked: ParkedDelivery) -> Result<NewDelivery, Problem> {
+    let callback = callback::read(&parked.body, &parked.project);
+    let subject = match callback.content {
+        callback::Content::Order {
+            order,
+            status,
+            said_at,
+            unreadable_timestamp: _,
+        } => DeliveryContent::Order {
+            order,
+            status,
+            said_at,
+        },
+        callback::Content::Other(event) => DeliveryContent::Other(event),
+        callback::Content::NotUnderstood(reason) => {
+            let detail = format!("the delivery is not understood now either: {reason}");
+            return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
+        }
+    };
+    Ok(NewDelivery {
+        project: parked.project,
+        callback_key: parked.callback_key,
+        event_id: callback.event_id,
+        subject,
+        received_at: parked.received_at,
+        body: Bytes::from(parked.body),
+    })
+}
+
+async fn dismiss_delivery(
+    State(context): Shared,
+    path: DeliveryPath,
+) -> Result<StatusCode, Problem> {
+    let delivery = delivery_id(path)?;
+    match context
+        .store
+        .dismiss_delivery(delivery, clock::now())
+        .await?
+    {
+        Dismissed::Done => {
+            tracing::info!(delivery, "an operator dismissed a parked delivery");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Dismissed::NotParked => Err(not_parked("delivery")),
+        Dismissed::Unknown => Err(unknown_delivery()),
+    }
+}
+
+async fn dismiss_order(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+    let key = key(path)?;
+    let (project, order) = (key.project.clone(), key.order.clone());
+    match context.store.dismiss_order(key, clock::now()).await? {
+        Dismissed::Done => {
+            tracing::info!(%project, %order, "an operator dismissed a parked order");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Dismissed::NotParked => Err(not_parked("order")),
+        Dismissed::Unknown => Err(unknown_order()),
+    }
+}
+
+/// Body of a request to forget an order.
+#[derive(Deserialize)]
+struct ForgetRequest {
+    dry_run: bool,
+}
+
+impl Object for ForgetRequest {
+    const PROPERTIES: &'static [Property] = &[Property {
+        name: "dry_run",
+        is_needed: true,
+        values: "true to count what is kept, false to remove it",
+    }];
+}
+
+/// What is kept about an order, or was until it was forgotten.
+#[derive(Serialize)]
+struct Forgotten {
+    kept: Kept,
+    dry_run: bool,
+}
+
+/// Removes an order with all that is kept about it, or counts that only.
+async fn forget(
+    State(context): Shared,
+    path: OrderPath,
+    body: JsonBody,
+) -> Result<Json<Forgotten>, Problem> {
+    let key = key(path)?;
+    let ForgetRequest { dry_run } = read_body(body)?;
+    let kept = if dry_run {
+        context.store.kept(&key).await?
+    } else {
+        let (project, order) = (key.project.clone(), key.order.clone());
+        let kept = context.store.forget(key).await?;
+        tracing::info!(%project, %order, "forgot an order with all that was kept about it");
+        kept
+    };
+    let kept = kept.ok_or_else(unknown_order)?;
+    Ok(Json(Forgotten { kept, dry_run }))
+}

@@ -23,7 +23,7 @@ pub enum Command {
 /// Arguments of `config show`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Show what a start would read now, from the file and this environment; the service need not run.
+    /// Show what a start or a reload would read now, from the file and this environment; the service need not run.
     #[arg(long)]
     next: bool,
     /// Only what is set, without what has its default.

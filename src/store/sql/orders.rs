@@ -7,7 +7,9 @@ use super::codes;
 use super::json;
 use super::unreadable::JsonRow;
 use crate::store::changes::StoredOrder;
-use number_order::{Confirmed, Hint, Id, Order, OrderKey, Provisional, State, Tie, Time};
+use number_order::{
+    Confirmed, Hint, Id, Order, OrderKey, ParkReason, Provisional, State, Tie, Time,
+};
 
 /// Columns of an order's JSON array, from `orders AS o JOIN projects AS p`. Hints and doubts stay texts within it, so
 /// that they can spoil no row but their own.
@@ -109,11 +111,7 @@ impl TryFrom<OrderText> for StoredOrder {
             }),
             None => None,
         };
-        let parked = row.parked.as_deref();
-        let parked = parked.map(|code| codes::value(code, row.parked_fields.as_deref()));
-        let parked = parked
-            .transpose()
-            .map_err(|_| "parked with a reason that this program never writes")?;
+        let parked = park_reason(row.parked.as_deref(), row.parked_fields.as_deref())?;
         let order = Order {
             confirmed,
             provisional,
@@ -140,6 +138,15 @@ impl TryFrom<OrderText> for StoredOrder {
             order,
         })
     }
+}
+
+/// Returns the reason for which an order is parked.
+fn park_reason(
+    code: Option<&str>,
+    fields: Option<&str>,
+) -> Result<Option<ParkReason>, &'static str> {
+    let parked = code.map(|code| codes::value(code, fields)).transpose();
+    parked.map_err(|_| "parked with a reason that this program never writes")
 }
 
 /// Returns the time that a row must have, or the fault of the row.

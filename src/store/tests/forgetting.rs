@@ -25,6 +25,7 @@ impl Fixture {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn all_that_is_kept_about_an_order_goes_and_nothing_else(on: Backend) {
     let everything = vec![target("crm", "order.*", true)];
     let fixture = Fixture::telling(on, everything).await;

@@ -19,7 +19,7 @@ async fn the_configuration_in_force_is_shown_with_where_it_came_from() {
     };
     let place = Place::new(&["o1"], change).await;
     let file = place.settings.path().display().to_string();
-    // The file changes, and the service does not take that up before its next start.
+    // The file changes, and the service does not take that up before a reload.
     place.settings.clone().set("worker.attempts_max", 9).write();
     let shown = place.json(0, &["config", "show"]).await;
     for (key, value, source, from) in [

@@ -100,7 +100,7 @@ async fn what_only_the_api_explains_is_replayed_once_it_is_on() {
         deliveries.iter().all(|row| row["phase"] == "processed"),
         "{order}"
     );
-    assert_eq!(parked(&place).await, [garbled.clone()]);
+    assert_eq!(parked(&place).await, std::slice::from_ref(garbled));
     let refused = place.json(1, &["replay", "--all"]).await;
     assert_eq!(refused["deliveries"], 0, "{refused}");
     let text = refused["refused"][0]["text"].as_str().unwrap_or_default();
@@ -112,6 +112,7 @@ async fn what_only_the_api_explains_is_replayed_once_it_is_on() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one course of events")]
 async fn an_order_is_forgotten_with_all_that_was_kept() {
     let place = Place::new(&["o1", "o2"], |settings| settings).await;
     for order in ["o1", "o2"] {

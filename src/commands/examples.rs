@@ -16,7 +16,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "orders",
         &[
             "--state BLOCKED --newest",
-            "--number 0491570156",
+            "--number 491570156",
             "--settled=false --all --json",
         ],
     ),

@@ -77,11 +77,36 @@ async fn by_id(
 async fn by_number(
     service: &Service,
     project: Option<&Id>,
-    digits: &str,
+    part: &str,
 ) -> Result<Known, CommandError> {
+    let mut found = listed(service, project, part).await?;
+    if found.is_empty()
+        && let Some(part) = without_prefix(part)
+    {
+        found = listed(service, project, &part).await?;
+    }
+    match &found[..] {
+        [] => Ok(Known::Nothing {
+            named: part.to_owned(),
+        }),
+        [only] => {
+            let (project, order) = (text(only, "project"), text(only, "order"));
+            let path = format!("/api/v1/orders/{project}/{order}");
+            Ok(Known::One(service.get(&path).await?))
+        }
+        _ => Ok(Known::Several(found)),
+    }
+}
+
+/// Lists the newest orders with a number in which these digits stand.
+async fn listed(
+    service: &Service,
+    project: Option<&Id>,
+    part: &str,
+) -> Result<Vec<Value>, CommandError> {
     let limit = (LISTED_MAX + 1).to_string();
     let params = [
-        ("number", Some(digits)),
+        ("number", Some(part)),
         ("project", project.map(Id::as_str)),
         ("sort", Some("newest")),
         ("limit", Some(limit.as_str())),
@@ -89,20 +114,15 @@ async fn by_number(
     let answer = service.get(&path_with("/api/v1/orders", &params)).await;
     let answer = answer.map_err(|error| CommandError::service(format!("not found: {error}")))?;
     let page: Value = read(&answer)?;
-    match list(&page, "items") {
-        [] => Ok(Known::Nothing {
-            named: digits.to_owned(),
-        }),
-        [only] => {
-            let path = format!(
-                "/api/v1/orders/{}/{}",
-                text(only, "project"),
-                text(only, "order")
-            );
-            Ok(Known::One(service.get(&path).await?))
-        }
-        several => Ok(Known::Several(several.to_vec())),
-    }
+    Ok(list(&page, "items").to_vec())
+}
+
+/// Returns the digits of a number without the zeros that are dialled before it within its country, or from abroad; `None`
+/// if there are none. Numbers are kept with their country's code and without these zeros.
+fn without_prefix(part: &str) -> Option<String> {
+    let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+    let bare = digits.trim_start_matches('0');
+    (bare.len() < digits.len() && !bare.is_empty()).then(|| bare.to_owned())
 }
 
 impl Known {
@@ -139,6 +159,19 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zeros_that_are_dialled_before_a_number_are_left_out() {
+        for (part, expected) in [
+            ("0491 570 156", Some("491570156")),
+            ("(0061) 491", Some("61491")),
+            ("+61 491", None),
+            ("491570", None),
+            ("00", None),
+        ] {
+            assert_eq!(without_prefix(part).as_deref(), expected, "{part}");
+        }
+    }
 
     #[test]
     fn numbers_are_recognised_as_people_write_them() {

@@ -1,8 +1,10 @@
 //! Where is my number, and what is stuck: `orders`, `order show`, `parked`, `alerts` and `fetch`.
 
+use number_order::State::{Blocked, Created, InReview};
 use serde_json::Value;
+use testkit::until;
 
-use super::Place;
+use super::{ATTENTION, Place};
 
 fn names(page: &Value) -> Vec<&str> {
     let items = page["items"].as_array().expect("a list");
@@ -84,7 +86,9 @@ async fn an_order_is_found_by_a_part_of_its_number_and_tells_its_story() {
         .expect("a number");
     let spaced = format!("{} {}", &number[..4], &number[4..]);
     let part = &number[number.len() - 6..];
-    for named in ["o1", number, &spaced, part] {
+    // As it is dialled within its country, which is +44 here.
+    let dialled = format!("0{} {}", &number[3..7], &number[7..]);
+    for named in ["o1", number, &spaced, part, &dialled] {
         let story = place.run(0, &["order", "show", named]).await;
         for words in [
             "order          o1 of project",
@@ -185,8 +189,30 @@ async fn what_is_parked_is_listed_and_fetched_again() {
 
 #[tokio::test]
 async fn alerts_are_listed_with_what_to_do() {
-    let place = Place::new(&["o1"], |settings| settings).await;
-    assert_eq!(place.run(0, &["alerts"]).await, "No order needs attention.");
-    let alerts = place.json(0, &["alerts"]).await;
-    assert_eq!(alerts["items"], serde_json::json!([]));
+    let soon = |settings: testkit::Settings| settings.set("deadlines.blocked_secs", 1);
+    let history = [(0, Created), (1, InReview), (2, Blocked)];
+    let place = Place::with_history(&["o1"], &history, soon).await;
+    let none = place.run(0, &["alerts"]).await;
+    assert_eq!(none, "No order needs attention.");
+    place.say("o1", "BLOCKED").await;
+    place.service.settles("o1", "BLOCKED").await;
+    let alerts = until("the alert", async || {
+        let alerts = place.json(0, &["alerts"]).await;
+        (alerts["items"][0]["order"] == "o1").then_some(alerts)
+    })
+    .await;
+    assert_eq!(alerts["items"][0]["alert"]["code"], "long-blocked");
+    assert_eq!(alerts["counts"]["long-blocked"], 1, "{alerts}");
+    let table = place.run(0, &["alerts"]).await;
+    let line = table.lines().find(|line| line.starts_with("o1"));
+    assert!(
+        line.is_some_and(|line| line.ends_with("order show o1 --reasons")),
+        "{table}"
+    );
+    let listed = place.json(0, &["orders", "--alert", "long-blocked"]).await;
+    assert_eq!(names(&listed), ["o1"]);
+    let screen = place.run(ATTENTION, &["status"]).await;
+    assert!(screen.contains("1 long-blocked"), "{screen}");
+    let story = place.run(0, &["order", "show", "o1"]).await;
+    assert!(story.contains("order fix o1 --form FORM"), "{story}");
 }

@@ -7,7 +7,7 @@ mod shells;
 mod status;
 mod tail;
 
-use number_order::State::{Completed, Created, InReview};
+use number_order::State::{self, Completed, Created, InReview};
 use serde_json::Value;
 use sinch_simulator::{Reply, Simulator, World};
 use tempfile::TempDir;
@@ -28,9 +28,22 @@ pub struct Place {
 impl Place {
     /// Starts a service with a Sinch that has the orders, which are completed there.
     pub async fn new(orders: &[&str], change: impl FnOnce(Settings) -> Settings) -> Place {
+        Place::with_history(
+            orders,
+            &[(0, Created), (1, InReview), (2, Completed)],
+            change,
+        )
+        .await
+    }
+
+    /// Starts a service with a Sinch that has the orders, each of which has come this far.
+    pub async fn with_history(
+        orders: &[&str],
+        history: &[(u64, State)],
+        change: impl FnOnce(Settings) -> Settings,
+    ) -> Place {
         let folder = folder();
-        let history = [(0, Created), (1, InReview), (2, Completed)];
-        let histories = orders.iter().map(|order| order_history(order, &history));
+        let histories = orders.iter().map(|order| order_history(order, history));
         let world = World::from_orders(id(PROJECT), histories);
         let settings = Settings::new(folder.path()).set("worker.attempts_max", 1);
         let (simulator, settings) = play(world, change(settings)).await;

@@ -1,4 +1,4 @@
-//! `alerts`: the orders that an operator should see to in time, each with what to do.
+//! `alerts`: what is wrong with the service, and the orders that an operator should see to in time, with what to do.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,9 +32,13 @@ async fn show(config: Option<&Path>, json: bool) -> Result<(), CommandError> {
     let alerts = list(&status, "alerts");
     let counts = &status["orders_needing_attention"];
     if json {
-        print_json(&json!({ "items": alerts, "counts": counts }).to_string());
+        let of_service = list(&status, "service_alerts");
+        let shown = json!({ "items": alerts, "counts": counts, "service": of_service });
+        print_json(&shown.to_string());
         return Ok(());
     }
+    let of_service = list(&status, "service_alerts").iter().map(service_row);
+    Table::new(["ABOUT", "ALERT", "SINCE"]).print(of_service.collect());
     if alerts.is_empty() {
         print_line("No order needs attention.");
     }
@@ -52,6 +56,20 @@ async fn show(config: Option<&Path>, json: bool) -> Result<(), CommandError> {
         )));
     }
     Ok(())
+}
+
+fn service_row(alert: &Value) -> [String; 3] {
+    let project = text(alert, "project");
+    [
+        if project.is_empty() {
+            "the service"
+        } else {
+            project
+        }
+        .to_owned(),
+        text(&alert["alert"], "text").to_owned(),
+        second(alert, "fired_at"),
+    ]
 }
 
 fn row(alert: &Value, invocation: &Invocation) -> [String; 5] {

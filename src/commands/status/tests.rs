@@ -109,6 +109,14 @@ fn each_trouble_comes_with_its_cure() {
             "configure a target",
         ),
         (
+            json!({"service_alerts": [
+                {"project": "p", "alert": {"code": "silence", "text": "no callback came"}},
+                {"project": "p", "alert": {"code": "orders-parked", "text": "told by the count"}},
+            ]}),
+            "silence",
+            "p no callback came: compare the callback URL",
+        ),
+        (
             json!({"rows_unreadable": [{}]}),
             "rows-unreadable",
             "docs/operate.md",

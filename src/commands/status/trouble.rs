@@ -32,6 +32,15 @@ const REFUSALS: [(&str, &str); 4] = [
     ),
 ];
 
+/// Alerts about the service that show what no figure does.
+const SERVICE_ALERTS: [(&str, &str); 2] = [
+    (
+        "silence",
+        "compare the callback URL at Sinch with yours, and make a call from outside",
+    ),
+    ("disk-low", "make space on the disk of the database"),
+];
+
 /// What was found out about the service.
 pub(super) struct Found<'a> {
     /// The answer to `/status`.
@@ -87,6 +96,7 @@ impl Found<'_> {
             self.backlog(),
             self.clock(),
             self.alerts(),
+            self.service_alerts(),
             self.parked(),
             self.numbers(),
             self.targets(),
@@ -188,6 +198,28 @@ impl Found<'_> {
             cures: vec![command(&["alerts"])],
         });
         firing.into_iter().collect()
+    }
+
+    /// Alerts about the service of which its figures show nothing.
+    fn service_alerts(&self) -> Vec<Trouble> {
+        let alerts = list(self.status, "service_alerts").iter();
+        let untold = alerts.filter_map(|alert| {
+            let (code, cure) = SERVICE_ALERTS
+                .iter()
+                .find(|(code, _)| *code == text(&alert["alert"], "code"))?;
+            Some(Trouble {
+                code,
+                text: format!(
+                    "{} {}",
+                    text(alert, "project"),
+                    text(&alert["alert"], "text")
+                )
+                .trim_start()
+                .to_owned(),
+                cures: vec![Cure::Words(cure)],
+            })
+        });
+        untold.collect()
     }
 
     fn parked(&self) -> Vec<Trouble> {

@@ -78,7 +78,7 @@ const USED_ORDERS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'orders'
 const USED_FETCHES: &str = "SELECT fetches_pruned_through FROM service";
 
 /// All that is copied, in an order in which each row is there before others refer to it.
-pub(super) const TABLES: [Table; 21] = [
+pub(super) const TABLES: [Table; 22] = [
     same!(
         "projects",
         "id",

@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 23] = [
+pub(super) const TABLES: [&str; 24] = [
     "projects",
     "orders",
     "order_details",

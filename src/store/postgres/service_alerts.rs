@@ -27,13 +27,14 @@ const PROJECT_FACTS: &str = "
         coalesce(c.changes, 0) AS unannounced, c.first_at AS unannounced_at
     FROM projects AS p
     LEFT JOIN (SELECT project, count(*) AS orders
-        FROM (SELECT project FROM orders WHERE parked IS NOT NULL LIMIT 100000) AS v
+        FROM (SELECT project FROM orders WHERE parked IS NOT NULL
+            AND coalesce(dismissed_at, 0) <= greatest(coalesce(fetched_at, 0), coalesce(heard_at, 0)) LIMIT 100000) AS v
         GROUP BY project) AS o ON o.project = p.id
     LEFT JOIN (SELECT d.project, count(*) AS deliveries
         FROM ((SELECT id FROM deliveries WHERE kind = 'not-understood' ORDER BY id DESC LIMIT 10000)
             UNION ALL (SELECT delivery_id FROM decisions WHERE parked ORDER BY delivery_id DESC LIMIT 10000)) AS v
         JOIN deliveries AS d ON d.id = v.id
-        WHERE d.received_at > $1 GROUP BY d.project) AS d ON d.project = p.id
+        WHERE d.received_at > $1 AND NOT EXISTS (SELECT 1 FROM dismissals WHERE delivery_id = d.id) GROUP BY d.project) AS d ON d.project = p.id
     LEFT JOIN (SELECT o.project, count(*) AS changes, min(v.recorded_at) AS first_at
         FROM (SELECT order_id, recorded_at, from_state, announced FROM transitions ORDER BY id DESC LIMIT 4000) AS v
         JOIN orders AS o ON o.id = v.order_id JOIN projects AS p ON p.id = o.project

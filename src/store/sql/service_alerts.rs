@@ -17,7 +17,7 @@ use notifications::{
 };
 use number_order::{Id, NoAnswer, Time};
 
-/// Time for which a delivery that was parked is news. Nobody can clear one, so its alert ends by itself.
+/// Time for which a delivery that was parked is news. Its alert ends by itself, unless an operator dismisses it before.
 pub(in crate::store) const PARKED_FOR: Duration = Duration::from_secs(86_400);
 
 /// Facts about configured targets.

@@ -22,10 +22,12 @@ pub(super) const PROJECT_FACTS: &str = "
         coalesce(c.changes, 0) AS unannounced, c.first_at AS unannounced_at
     FROM projects AS p
     LEFT JOIN (SELECT project, count(*) AS orders
-        FROM (SELECT project FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL LIMIT 100000)
+        FROM (SELECT project FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL
+            AND coalesce(dismissed_at, 0) <= max(coalesce(fetched_at, 0), coalesce(heard_at, 0)) LIMIT 100000)
         GROUP BY project) AS o ON o.project = p.id
     LEFT JOIN (SELECT project, count(*) AS deliveries
         FROM (SELECT project, received_at FROM deliveries INDEXED BY deliveries_parked WHERE phase = 'parked'
+            AND NOT EXISTS (SELECT 1 FROM dismissals WHERE delivery_id = deliveries.id)
             ORDER BY id DESC LIMIT 10000)
         WHERE received_at > ? GROUP BY project) AS d ON d.project = p.id
     LEFT JOIN (SELECT o.project, count(*) AS changes, min(v.recorded_at) AS first_at

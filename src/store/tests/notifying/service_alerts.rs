@@ -202,9 +202,39 @@ async fn parked_orders_and_deliveries_are_told(on: Backend) {
     assert_eq!(known, Ok(true));
     let changes = check(store, &nothing(), 50).await;
     assert_eq!(changes, [vec![], vec!["orders-parked"]]);
-    // Nobody can clear a parked delivery: a day after it came, the alert about it is over.
+    // A day after a parked delivery came, the alert about it is over, though nobody has seen to it.
     assert_eq!(check(store, &nothing(), 86_410).await, NO_CHANGE);
     let changes = check(store, &nothing(), 86_420).await;
+    assert_eq!(changes, [vec![], vec!["deliveries-parked"]]);
+}
+
+async fn what_an_operator_dismisses_is_told_no_more(on: Backend) {
+    let fixture = Fixture::telling(on, told_of_alerts()).await;
+    let store = &fixture.store;
+    fixture.confirm("o1", State::Created, 10).await;
+    fixture
+        .edit("UPDATE orders SET fetch_at = NULL, parked = 'row-at-fault'")
+        .await;
+    let odd = NewDelivery {
+        event_id: None,
+        subject: DeliveryContent::NotUnderstood(number_order::NotUnderstood::UnusableOrderId),
+        ..delivery("odd", "-", State::Blocked, 20)
+    };
+    fixture.accept(odd).await;
+    let changes = check(store, &heard(20), 30).await;
+    assert_eq!(
+        changes,
+        [vec!["orders-parked", "deliveries-parked"], vec![]]
+    );
+    let dismissed = store.dismiss_order(key("o1"), at(40)).await;
+    assert_eq!(dismissed, Ok(Dismissed::Done));
+    let changes = check(store, &nothing(), 50).await;
+    assert_eq!(changes, [vec![], vec!["orders-parked"]]);
+    let parked = store.deliveries(&parked_only(1)).await.expect("reads");
+    let parked = parked.items[0].delivery.id;
+    let dismissed = store.dismiss_delivery(parked, at(60)).await;
+    assert_eq!(dismissed, Ok(Dismissed::Done));
+    let changes = check(store, &nothing(), 70).await;
     assert_eq!(changes, [vec![], vec!["deliveries-parked"]]);
 }
 
@@ -347,6 +377,7 @@ suite!(
     two_processes_tell_of_it_once,
     trouble_with_the_provider_is_told_once_it_has_lasted,
     parked_orders_and_deliveries_are_told,
+    what_an_operator_dismisses_is_told_no_more,
     silence_is_a_change_that_no_callback_announced,
     a_target_that_fails_is_told_of_by_others_and_not_to_itself,
     what_is_parked_for_a_target_and_a_target_that_wants_no_more_are_told,

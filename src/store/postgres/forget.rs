@@ -95,17 +95,15 @@ async fn forget_some(db: &mut PgConnection, key: &OrderKey) -> Result<bool, Faul
     let Some(rows) = find(db, key).await? else {
         return Ok(true);
     };
-    // What waits is locked before orders, as where it is processed.
-    if forget_deliveries(db, rows, key).await? as i64 == DELIVERIES_MAX {
-        return Ok(false);
-    }
     let (order, project) = rows;
+    // The order comes first, as where it is processed: so nothing of it is processed meanwhile.
     sqlx::query(LOCK_ORDER)
         .bind(order)
         .execute(&mut *db)
         .await?;
-    // Some may have been processed since.
-    forget_deliveries(db, rows, key).await?;
+    if forget_deliveries(db, rows, key).await? as i64 == DELIVERIES_MAX {
+        return Ok(false);
+    }
     remove_orders(db, &[order]).await?;
     let forgotten = sqlx::query(FORGET_NUMBERS).bind(project);
     forgotten.bind(key.order.as_str()).execute(db).await?;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 
 use super::cause::cause;
-use super::receiver::Receiver;
 use notifications::AddressClass;
 
 /// Maximum time in which a name server has to answer.
@@ -85,24 +84,12 @@ pub enum TargetFault {
     },
 }
 
-impl Receiver {
-    /// Looks for what would make each attempt fail as things are. Returns the addresses to which a URL leads, of which at
-    /// least one is allowed; a command has none.
-    ///
-    /// # Errors
-    ///
-    /// The fault that was found, with its cure.
-    pub async fn examine(&self) -> Result<Vec<JudgedAddress>, TargetFault> {
-        match self {
-            Receiver::Http(endpoint) => endpoint.examine().await,
-            #[cfg(test)]
-            Receiver::PanicsOver(_, endpoint) => endpoint.examine().await,
-            Receiver::Command(command) => examine_program(command.program()).map(|()| Vec::new()),
-        }
-    }
-}
-
-fn examine_program(program: &str) -> Result<(), TargetFault> {
+/// Looks for what would make each run of a program fail as things are.
+///
+/// # Errors
+///
+/// The fault that was found, with its cure.
+pub(super) fn examine_program(program: &str) -> Result<(), TargetFault> {
     let found = metadata(program).map_err(|error| TargetFault::ProgramMissing {
         program: program.to_owned(),
         cause: cause(&error),

@@ -114,7 +114,7 @@ impl Found<'_> {
 
     fn readiness(&self) -> Vec<Trouble> {
         let cure = if self.status["little_space"].is_null() {
-            "see the reason in the log; callbacks are kept by Sinch at best for a while"
+            "see the reason in the log; how long Sinch sends a callback again is not documented"
         } else {
             "make space on the disk of the database; the service then goes on by itself"
         };

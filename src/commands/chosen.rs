@@ -64,6 +64,21 @@ impl OrderName {
 }
 
 impl Chosen {
+    /// Requests something of each of the orders, such as `fetch`.
+    pub async fn request(
+        &self,
+        service: &Service,
+        which: Which,
+        bulk: &mut Bulk,
+        request: &str,
+    ) -> Result<(), CommandError> {
+        let act = async |name: &OrderName| {
+            let path = name.path(request);
+            service.post(&path, None).await.map(drop)
+        };
+        self.each(service, which, bulk, act).await
+    }
+
     /// Does something to each of the orders.
     pub async fn each(
         &self,

@@ -6,7 +6,6 @@ use strum::VariantNames;
 
 use super::bulk::Bulk;
 use super::command_error::CommandError;
-use super::operators::ServiceError;
 use super::pages::Pages;
 use super::service::{Service, list};
 
@@ -45,14 +44,18 @@ fn decisions() -> PossibleValuesParser {
 }
 
 impl ChosenDeliveries {
-    /// Does something to each of the deliveries, those left out that an operator has dismissed already unless they are
-    /// named.
-    pub async fn each(
+    /// Requests something of each of the deliveries, such as `replay`. Those that an operator has dismissed already are left
+    /// out unless they are named.
+    pub async fn request(
         &self,
         service: &Service,
         bulk: &mut Bulk,
-        act: impl AsyncFn(u64) -> Result<(), ServiceError>,
+        request: &str,
     ) -> Result<(), CommandError> {
+        let act = async |delivery| {
+            let path = format!("/api/v1/deliveries/{delivery}/{request}");
+            service.post(&path, None).await.map(drop)
+        };
         for delivery in &self.deliveries {
             bulk.one(&format!("delivery {delivery}"), act(*delivery))
                 .await?;

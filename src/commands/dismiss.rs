@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::bulk::Bulk;
-use super::chosen::{Chosen, OrderName, Which};
+use super::chosen::{Chosen, Which};
 use super::command_error::{self, CommandError};
 use super::deliveries::ChosenDeliveries;
 use super::service::{Options, Service};
@@ -62,13 +62,9 @@ async fn orders(config: Option<&Path>, arguments: &OrdersArguments) -> Result<()
     let service = Service::of_configuration(config)?;
     let json = arguments.options.json;
     let mut bulk = Bulk::new("orders", WORDS, arguments.dry_run, json);
-    let request = async |name: &OrderName| {
-        let path = name.path("dismiss");
-        service.post(&path, None).await.map(drop)
-    };
     let chosen = &arguments.chosen;
     chosen
-        .each(&service, Which::Parked, &mut bulk, request)
+        .request(&service, Which::Parked, &mut bulk, "dismiss")
         .await?;
     bulk.end()
 }
@@ -80,10 +76,7 @@ async fn deliveries(
     let service = Service::of_configuration(config)?;
     let json = arguments.options.json;
     let mut bulk = Bulk::new("deliveries", WORDS, arguments.dry_run, json);
-    let request = async |delivery| {
-        let path = format!("/api/v1/deliveries/{delivery}/dismiss");
-        service.post(&path, None).await.map(drop)
-    };
-    arguments.chosen.each(&service, &mut bulk, request).await?;
+    let chosen = &arguments.chosen;
+    chosen.request(&service, &mut bulk, "dismiss").await?;
     bulk.end()
 }

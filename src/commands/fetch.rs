@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::bulk::Bulk;
-use super::chosen::{Chosen, OrderName, Which};
+use super::chosen::{Chosen, Which};
 use super::command_error::{self, CommandError};
 use super::service::{Options, Service};
 
@@ -32,13 +32,9 @@ async fn fetch(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comma
         "fetched",
     ];
     let mut bulk = Bulk::new("orders", words, arguments.dry_run, arguments.options.json);
-    let request = async |name: &OrderName| {
-        let path = name.path("fetch");
-        service.post(&path, None).await.map(drop)
-    };
     let chosen = &arguments.chosen;
     chosen
-        .each(&service, Which::All, &mut bulk, request)
+        .request(&service, Which::All, &mut bulk, "fetch")
         .await?;
     bulk.end()
 }

@@ -30,10 +30,7 @@ async fn replay(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
     let words = ["are processed anew", "replayed"];
     let json = arguments.options.json;
     let mut bulk = Bulk::new("deliveries", words, arguments.dry_run, json);
-    let request = async |delivery| {
-        let path = format!("/api/v1/deliveries/{delivery}/replay");
-        service.post(&path, None).await.map(drop)
-    };
-    arguments.chosen.each(&service, &mut bulk, request).await?;
+    let chosen = &arguments.chosen;
+    chosen.request(&service, &mut bulk, "replay").await?;
     bulk.end()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use serde_json::json;
+use tempfile::TempDir;
 use testkit::{
     ALLOWED, Output, PATH, Process, Request, SECRET, Service, Settings, Signal, Sockets, Target,
     UNALLOWED, event, folder, free_address, not_tried, now, send_and_receive, until,
@@ -80,6 +81,18 @@ impl Callers {
     }
 }
 
+/// Settings of a service at addresses that stay, whose orders are never fetched.
+fn settings(folder: &TempDir) -> Settings {
+    let settings = Settings::new(folder.path()).fix_addresses();
+    settings.set_project("api", "off")
+}
+
+/// Asserts that the service has every callback that was answered 200, or as many as a page has.
+async fn all_kept(service: &Service, answered: usize) {
+    let kept = service.list("/api/v1/deliveries?limit=1000").await.len();
+    assert_eq!(kept, answered.min(1000), "of {answered}");
+}
+
 /// Sends SIGHUP and waits for the line that reports what became of it.
 async fn reload(service: &Service, says: &str) {
     let before = count(service, says);
@@ -101,8 +114,7 @@ const NOT_RELOADED: &str = "not reloaded";
 #[tokio::test]
 async fn callbacks_are_answered_200_through_reloads() {
     let folder = folder();
-    let settings = Settings::new(folder.path()).fix_addresses();
-    let settings = settings.set_project("api", "off");
+    let settings = settings(&folder);
     let service = Service::start(&settings).await;
     let callers = Callers::start(service.callbacks);
     for n in 1..=4 {
@@ -119,8 +131,7 @@ async fn callbacks_are_answered_200_through_reloads() {
     callers.go_on().await;
     let (sent, faults) = callers.end().await;
     assert_eq!(faults, Vec::<String>::new());
-    let kept = service.list("/api/v1/deliveries?limit=1000").await.len();
-    assert!(kept == sent.min(1000), "kept {kept} of {sent}");
+    all_kept(&service, sent).await;
     service.stop_well().await;
 }
 
@@ -128,8 +139,7 @@ async fn callbacks_are_answered_200_through_reloads() {
 async fn a_reload_takes_over_secrets_token_sources_targets_and_the_filter() {
     let folder = folder();
     let target = Target::willing().await;
-    let old = Settings::new(folder.path()).fix_addresses();
-    let old = old.set_project("api", "off");
+    let old = settings(&folder);
     let service = Service::start(&old).await;
     let signed = |secret: &str, name: &str| {
         Request::signed(PATH, secret, event(name, name, "IN_REVIEW", now()))
@@ -220,9 +230,7 @@ async fn a_configuration_with_which_nothing_starts_leaves_the_old_one_in_force()
 #[tokio::test]
 async fn a_restart_on_sockets_that_stay_open_refuses_no_callback() {
     let folder = folder();
-    let settings = Settings::new(folder.path())
-        .fix_addresses()
-        .set_project("api", "off");
+    let settings = settings(&folder);
     let sockets = Sockets::bind(&settings.addresses());
     let mut service = sockets.start(&settings).await;
     let callers = Callers::start(service.callbacks);
@@ -234,8 +242,7 @@ async fn a_restart_on_sockets_that_stay_open_refuses_no_callback() {
     callers.go_on().await;
     let (sent, faults) = callers.end().await;
     assert_eq!(faults, Vec::<String>::new());
-    let kept = service.list("/api/v1/deliveries?limit=1000").await.len();
-    assert!(kept == sent.min(1000), "kept {kept} of {sent}");
+    all_kept(&service, sent).await;
     service.stop_well().await;
 }
 
@@ -243,9 +250,7 @@ async fn a_restart_on_sockets_that_stay_open_refuses_no_callback() {
 #[tokio::test]
 async fn a_restart_without_them_refuses_some() {
     let folder = folder();
-    let settings = Settings::new(folder.path())
-        .fix_addresses()
-        .set_project("api", "off");
+    let settings = settings(&folder);
     let service = Service::start(&settings).await;
     let callers = Callers::start(service.callbacks);
     callers.go_on().await;
@@ -263,10 +268,7 @@ async fn a_proxy_that_waits_covers_a_restart() {
         return not_tried("a proxy that waits: it is not installed (package haproxy)");
     };
     let folder = folder();
-    let settings = Settings::new(folder.path())
-        .fix_addresses()
-        .set("callbacks.trusted_proxies", json!(["127.0.0.1"]))
-        .set_project("api", "off");
+    let settings = settings(&folder).set("callbacks.trusted_proxies", json!(["127.0.0.1"]));
     let service = Service::start(&settings).await;
     let listen = free_address();
     let text = PROXY.replace("bind :8080", &format!("bind {listen}"));

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Row};
 use super::Store;
 use super::error::Fault;
 use super::lane::bounded;
+use crate::store::sql::removal::kept_on_unwatch;
 use crate::store::{StoreError, Unwatched};
 use number_order::OrderKey;
 
@@ -52,11 +53,8 @@ async fn unwatch(db: &mut PgConnection, key: &OrderKey) -> Result<Unwatched, Fau
     let Some(row) = found else {
         return Ok(Unwatched::Unknown);
     };
-    if row.try_get("is_shown")? {
-        return Ok(Unwatched::Shown);
-    }
-    if row.try_get("is_named")? {
-        return Ok(Unwatched::Named);
+    if let Some(reason) = kept_on_unwatch(&row)? {
+        return Ok(reason);
     }
     remove_orders(db, &[row.try_get("id")?]).await?;
     Ok(Unwatched::Gone)

@@ -1,7 +1,7 @@
 //! What is left of projects, as rows count it, and what is said of it.
 
 use super::Columns;
-use crate::store::Holdings;
+use crate::store::{Holdings, Unwatched};
 
 /// Reads the counts of what there is of a project.
 pub(in crate::store) fn holdings_of_row(row: &impl Columns) -> sqlx::Result<Holdings> {
@@ -11,6 +11,17 @@ pub(in crate::store) fn holdings_of_row(row: &impl Columns) -> sqlx::Result<Hold
         orders: count("orders")?,
         deliveries: count("deliveries")?,
         placements: count("placements")?,
+    })
+}
+
+/// Returns why an order may not be removed as one that was named by mistake; `None`: it may.
+pub(in crate::store) fn kept_on_unwatch(row: &impl Columns) -> sqlx::Result<Option<Unwatched>> {
+    Ok(if row.flag("is_shown")? {
+        Some(Unwatched::Shown)
+    } else if row.flag("is_named")? {
+        Some(Unwatched::Named)
+    } else {
+        None
     })
 }
 

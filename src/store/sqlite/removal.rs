@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 use super::command::{WriteCommand, WriteContext};
 use super::prune;
 use super::{Settings, Store, StoreError};
-use crate::store::sql::removal::{holdings_of_row, not_fetched_warning};
+use crate::store::sql::removal::{holdings_of_row, kept_on_unwatch, not_fetched_warning};
 use crate::store::{Holdings, Unwatched};
 use number_order::{Id, OrderKey};
 
@@ -35,11 +35,8 @@ async fn unwatch(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<Unwa
     let Some(row) = found else {
         return Ok(Unwatched::Unknown);
     };
-    if row.try_get("is_shown")? {
-        return Ok(Unwatched::Shown);
-    }
-    if row.try_get("is_named")? {
-        return Ok(Unwatched::Named);
+    if let Some(reason) = kept_on_unwatch(&row)? {
+        return Ok(reason);
     }
     prune::remove(db, &[row.try_get("id")?]).await?;
     Ok(Unwatched::Gone)

@@ -180,9 +180,9 @@ async fn trouble_with_the_provider_is_told_once_it_has_lasted(on: Backend) {
     );
 }
 
-async fn parked_orders_and_deliveries_are_told(on: Backend) {
+/// Returns a store with a parked order and a parked delivery, of which alerts have been told.
+async fn with_what_is_parked(on: Backend) -> Fixture {
     let fixture = Fixture::telling(on, told_of_alerts()).await;
-    let store = &fixture.store;
     fixture.confirm("o1", State::Created, 10).await;
     fixture
         .edit("UPDATE orders SET fetch_at = NULL, parked = 'row-at-fault'")
@@ -193,11 +193,17 @@ async fn parked_orders_and_deliveries_are_told(on: Backend) {
         ..delivery("odd", "-", State::Blocked, 20)
     };
     fixture.accept(odd).await;
-    let changes = check(store, &heard(20), 30).await;
+    let changes = check(&fixture.store, &heard(20), 30).await;
     assert_eq!(
         changes,
         [vec!["orders-parked", "deliveries-parked"], vec![]]
     );
+    fixture
+}
+
+async fn parked_orders_and_deliveries_are_told(on: Backend) {
+    let fixture = with_what_is_parked(on).await;
+    let store = &fixture.store;
     let known = store.request_fetch(key("o1"), at(40)).await;
     assert_eq!(known, Ok(true));
     let changes = check(store, &nothing(), 50).await;
@@ -209,23 +215,8 @@ async fn parked_orders_and_deliveries_are_told(on: Backend) {
 }
 
 async fn what_an_operator_dismisses_is_told_no_more(on: Backend) {
-    let fixture = Fixture::telling(on, told_of_alerts()).await;
+    let fixture = with_what_is_parked(on).await;
     let store = &fixture.store;
-    fixture.confirm("o1", State::Created, 10).await;
-    fixture
-        .edit("UPDATE orders SET fetch_at = NULL, parked = 'row-at-fault'")
-        .await;
-    let odd = NewDelivery {
-        event_id: None,
-        subject: DeliveryContent::NotUnderstood(number_order::NotUnderstood::UnusableOrderId),
-        ..delivery("odd", "-", State::Blocked, 20)
-    };
-    fixture.accept(odd).await;
-    let changes = check(store, &heard(20), 30).await;
-    assert_eq!(
-        changes,
-        [vec!["orders-parked", "deliveries-parked"], vec![]]
-    );
     let dismissed = store.dismiss_order(key("o1"), at(40)).await;
     assert_eq!(dismissed, Ok(Dismissed::Done));
     let changes = check(store, &nothing(), 50).await;

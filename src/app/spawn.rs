@@ -62,7 +62,10 @@ fn on_own_thread(part: &'static str, thread: Thread, run: Run) -> Result<Run, St
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::sync::{Arc, mpsc};
+    use std::task::Poll;
     use std::time::Duration;
 
     use super::*;
@@ -93,6 +96,35 @@ mod tests {
             ended.send(())
         });
         assert_eq!(end.recv_timeout(Duration::from_secs(180)), Ok(()));
+    }
+
+    /// Returns how often a task that always has something to do gets its turn on a thread before a short time-out is over.
+    async fn turns_until_a_timeout(thread: Thread) -> usize {
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = turns.clone();
+        let run: Run = Box::pin(async move {
+            // As a connection does on which there is always something to read.
+            tokio::spawn(poll_fn(move |context| {
+                thread::sleep(Duration::from_millis(5));
+                counted.fetch_add(1, Relaxed);
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            }));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(())
+        });
+        let running = on_own_thread("the sender of a target", thread, run).expect("a thread");
+        running.await.expect("it ends by itself");
+        turns.load(Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_watched_thread_keeps_its_timeouts_whatever_there_is_to_do() {
+        let watched = turns_until_a_timeout(Thread::Watched("watched")).await;
+        assert!(watched < 10, "{watched} turns");
+        // The control: on another thread a busy task has many.
+        let named = turns_until_a_timeout(Thread::Named("named")).await;
+        assert!(named > 20, "{named} turns");
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ async fn answers_without_an_end_cost_little_memory() {
         (told.len() >= ENDLESS.len() && told.iter().all(is_over)).then_some(())
     })
     .await;
-    // An attempt that outlives its time-out by far loses its lease, and is made again.
+    // No attempt outlived its lease, after which it would have been made again.
     for row in played.service.list("/api/v1/notifications").await {
         assert_eq!(row["attempts"], 1, "{row}");
     }

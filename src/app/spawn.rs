@@ -99,6 +99,7 @@ mod tests {
     }
 
     /// Returns how often a task that always has something to do gets its turn on a thread before a short time-out is over.
+    #[expect(clippy::disallowed_methods, reason = "the thread is to be busy")]
     async fn turns_until_a_timeout(thread: Thread) -> usize {
         let turns = Arc::new(AtomicUsize::new(0));
         let counted = turns.clone();

@@ -12,9 +12,8 @@ const TO_THE_END: u32 = u32::MAX;
 /// Breaks a copy off, as a kill does, when it has waited for the given number of times. Returns for how often it waited if
 /// it ended before.
 async fn broken_off(from: &Path, target: &Place, waits_max: u32) -> Option<u32> {
-    // A child that another test starts has the file's lock, too, until it executes its program.
-    let copy = async || try_broken_off(from, target, waits_max).await.ok();
-    until("the lock to be free", copy).await
+    let waits = once_free(async || try_broken_off(from, target, waits_max).await).await;
+    waits.expect("is copied")
 }
 
 async fn try_broken_off(
@@ -32,11 +31,7 @@ async fn try_broken_off(
     let mut copying = Box::pin(copy_store(from, &settings, &stop, &mut say));
     let mut waits = 0;
     std::future::poll_fn(|context| match copying.as_mut().poll(context) {
-        Poll::Ready(Err(held)) if held.is_held() => Poll::Ready(Err(held)),
-        Poll::Ready(copied) => {
-            copied.expect("is copied");
-            Poll::Ready(Ok(Some(waits)))
-        }
+        Poll::Ready(copied) => Poll::Ready(copied.map(|_| Some(waits))),
         Poll::Pending if waits == waits_max => Poll::Ready(Ok(None)),
         Poll::Pending => {
             waits += 1;

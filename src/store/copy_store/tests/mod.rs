@@ -7,6 +7,7 @@ mod refused;
 
 use std::path::Path;
 
+use testkit::until;
 use tokio_util::sync::CancellationToken;
 
 use super::{CopiedStore, CopyStoreError, TABLES, WITH_IDS, copy_store, postgres};
@@ -38,9 +39,25 @@ fn settings(target: &Place) -> postgres::Settings {
     }
 }
 
-async fn try_copy_into(from: &Path, target: &Place) -> Result<CopiedStore, CopyStoreError> {
+async fn copy_once(from: &Path, target: &Place) -> Result<CopiedStore, CopyStoreError> {
     let stop = CancellationToken::new();
     copy_store(from, &settings(target), &stop, &mut |_| {}).await
+}
+
+/// Returns the result of copying once nobody holds a database: a child that another test starts has the file's lock, too,
+/// until it executes its program.
+async fn once_free<T>(
+    copy: impl AsyncFn() -> Result<T, CopyStoreError>,
+) -> Result<T, CopyStoreError> {
+    until("both databases to be free", async || match copy().await {
+        Err(held) if held.is_held() => None,
+        done => Some(done),
+    })
+    .await
+}
+
+async fn try_copy_into(from: &Path, target: &Place) -> Result<CopiedStore, CopyStoreError> {
+    once_free(async || copy_once(from, target).await).await
 }
 
 async fn copy_into(from: &Path, target: &Place) -> CopiedStore {

@@ -61,7 +61,7 @@ async fn a_database_in_use_is_left_as_it_is() {
 async fn a_database_that_a_service_works_on_is_not_copied() {
     let target = target!();
     let source = Fixture::on(Backend::Sqlite).await;
-    let refused = try_copy_into(&source.place.path(), &target).await;
+    let refused = copy_once(&source.place.path(), &target).await;
     let refused = refused.expect_err("is held");
     assert!(refused.is_held(), "{refused}");
     let nothing = source.place.path().with_file_name("nothing.db");

@@ -152,7 +152,9 @@ async fn a_create_that_is_under_way_ends_before_the_command_does() {
         says(&process, "stopping once the outcome").await;
         proxy.release();
         let ended = process.ended().await;
-        assert_eq!(ended.code, INTERRUPTED, "{ended:?}");
+        // Once its outcome is recorded, `order create` is one fetch from its end, and may reach it.
+        let is_done = command == "create" && ended.code == Some(0);
+        assert!(is_done || ended.code == INTERRUPTED, "{ended:?}");
         // The outcome is known, so the form goes on with the order.
         let again = placed.place(&["--no-wait"]).await;
         assert!(matches!(again.code, Some(0 | 10)), "{again:?}");

@@ -1,0 +1,135 @@
+//! What operators ask: requests and commands, each with what it asks about chosen anew each time.
+
+use fastrand::Rng;
+use testkit::now;
+
+use crate::DELIVERIES_EACH;
+use crate::fill::SPAN;
+
+/// Requests; the parts in braces are chosen anew each time.
+pub const REQUESTS: &[&str] = &[
+    "/status",
+    "/metrics",
+    "/readyz",
+    "/api/v1/configuration",
+    "/api/v1/orders",
+    "/api/v1/orders?sort=newest&limit=1000",
+    "/api/v1/orders?state=BLOCKED",
+    "/api/v1/orders?state=UNKNOWN&sort=newest",
+    "/api/v1/orders?settled=false",
+    "/api/v1/orders?settled=true&state=EXPIRED",
+    "/api/v1/orders?parked=true",
+    "/api/v1/orders?park_reason=attempts-used-up",
+    "/api/v1/orders?park_reason=row-at-fault&state=COMPLETED",
+    "/api/v1/orders?alert=long-in-review",
+    "/api/v1/orders?alert=expiring",
+    "/api/v1/orders?region=AU&sort=newest",
+    "/api/v1/orders?region=NZ",
+    "/api/v1/orders?region=XX",
+    "/api/v1/orders?region=NZ&state=BLOCKED",
+    "/api/v1/orders?number={number}",
+    "/api/v1/orders?number={part}",
+    "/api/v1/orders?number=99999999",
+    "/api/v1/orders?readiness=not-linked",
+    "/api/v1/orders?readiness=failed",
+    "/api/v1/orders?readiness=late",
+    "/api/v1/orders?changed_since={time}",
+    "/api/v1/orders?changed_since={lately}",
+    "/api/v1/orders?changed_since={lately}&sort=newest",
+    "/api/v1/orders/{order}",
+    "/api/v1/orders/{project}/{order}",
+    "/api/v1/projects/{project}",
+    "/api/v1/deliveries?order={order}",
+    "/api/v1/deliveries?sort=newest",
+    "/api/v1/deliveries?decision=after-final",
+    "/api/v1/deliveries?decision=out-of-order",
+    "/api/v1/deliveries?decision=other-resource",
+    "/api/v1/deliveries?phase=waiting",
+    "/api/v1/deliveries?phase=recorded",
+    "/api/v1/deliveries?phase=parked",
+    "/api/v1/deliveries?received_since={time}",
+    "/api/v1/deliveries?received_since={lately}",
+    "/api/v1/deliveries?received_since={time}&received_before={time}",
+    "/api/v1/deliveries?received_before={time}&sort=newest",
+    "/api/v1/deliveries?received_since={lately}&decision=stale",
+    "/api/v1/deliveries/{delivery}/body",
+    "/api/v1/parked",
+    "/api/v1/targets",
+    "/api/v1/notifications",
+    "/api/v1/notifications?phase=waiting",
+    "/api/v1/notifications?phase=parked&target=crm",
+    "/api/v1/notifications?type=number.failed",
+    "/api/v1/notifications?type=order.expiring",
+    "/api/v1/notifications?since={time}",
+    "/api/v1/notifications?since={lately}",
+    "/api/v1/notifications?before={time}&sort=newest",
+    "/api/v1/events?after={event}",
+    "/api/v1/events?after=oldest&types=order.expiring",
+    "/api/v1/events?after=oldest&types=number.failed",
+];
+
+/// Commands, without the program's name and its configuration.
+pub const COMMANDS: &[&str] = &[
+    "status",
+    "orders",
+    "orders --state BLOCKED",
+    "order show {order}",
+    "order show +{number}",
+    "parked",
+    "alerts",
+    "events list --after {event}",
+    "config show",
+];
+
+/// Number of orders that there are, and the choice of what is asked about.
+pub struct Choice {
+    orders: usize,
+    rng: Rng,
+}
+
+impl Choice {
+    pub fn new(orders: usize, seed: u64) -> Choice {
+        Choice {
+            orders,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// Returns a question about what is chosen now.
+    pub fn ask(&mut self, question: &str) -> String {
+        let mut rest = question;
+        let mut asked = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (what, behind) = after.split_once('}').expect("a brace is closed");
+            asked += before;
+            asked += &self.choose(what);
+            rest = behind;
+        }
+        asked + rest
+    }
+
+    fn choose(&mut self, what: &str) -> String {
+        let order = self.rng.usize(1..=self.orders);
+        match what {
+            "order" => format!("01h{order:023}"),
+            "project" => testkit::PROJECT.to_owned(),
+            "number" => format!("44{order:010}"),
+            "part" => format!("{:05}", self.rng.usize(1..100_000)),
+            "delivery" => self
+                .rng
+                .usize(1..=self.orders * DELIVERIES_EACH)
+                .to_string(),
+            "event" => self.rng.usize(1..=self.orders).to_string(),
+            "time" => self.time(SPAN.as_secs()),
+            "lately" => self.time(24 * 3600),
+            other => panic!("{other} cannot be asked about"),
+        }
+    }
+
+    /// Returns a time within the last so many seconds.
+    fn time(&mut self, secs: u64) -> String {
+        let ago = self.rng.u64(1..secs) as i64 * 1_000_000;
+        let at = jiff::Timestamp::from_microsecond(now().0 - ago).expect("a time");
+        format!("{at:.0}")
+    }
+}

@@ -50,6 +50,8 @@ enum Command {
     Orders(commands::orders::Arguments),
     /// List the orders that an operator should see to in time.
     Alerts(commands::alerts::Arguments),
+    /// List what operators had the service do, with who and when.
+    Actions(commands::actions::Arguments),
     /// List what is parked: orders that are not fetched any more, and callbacks that were not understood.
     Parked(commands::parked::Arguments),
     /// Tell what happens, live: of all orders or of one.
@@ -183,6 +185,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Status(arguments) => commands::status::run(config, arguments).await,
         Command::Orders(arguments) => commands::orders::run(config, arguments).await,
         Command::Alerts(arguments) => commands::alerts::run(config, arguments).await,
+        Command::Actions(arguments) => commands::actions::run(config, arguments).await,
         Command::Parked(arguments) => commands::parked::run(config, arguments).await,
         Command::Tail(arguments) => commands::tail::run(config, arguments).await,
         Command::Fetch(arguments) => commands::fetch::run(config, arguments).await,

@@ -335,6 +335,19 @@ CREATE TABLE service_alerts (
 CREATE UNIQUE INDEX service_alerts_open ON service_alerts (kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX service_alerts_resolved ON service_alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
+-- An action: what an operator had the service do. It is recorded before it begins.
+CREATE TABLE actions (
+    id       INTEGER PRIMARY KEY,
+    acted_at INTEGER NOT NULL,                      -- when its request came
+    caller   TEXT    CHECK (caller <> ''),          -- name of the caller's token; NULL: none was needed
+    method   TEXT    NOT NULL CHECK (method <> ''),
+    path     TEXT    NOT NULL CHECK (path <> ''),   -- names the action and its subject
+    body     TEXT    CHECK (body <> ''),            -- beginning of the request's body
+    status   INTEGER CHECK (status BETWEEN 100 AND 599) -- of the answer; NULL: it is not known how the action ended
+) STRICT;
+
+CREATE INDEX actions_acted ON actions (acted_at);
+
 -- An event: what other systems are told. It is recorded in the commit of what happened, and its text never changes.
 CREATE TABLE events (
     -- The event's number among all. AUTOINCREMENT: it is never given again, also when the newest events are pruned.

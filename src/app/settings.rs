@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use super::error::StartError;
 use super::targets::{attempt_files, target_settings};
 use crate::clock;
-use crate::config::{Api, Auth, Config, Credentials, DatabasePlace, Project, Signature, Sinch};
+use crate::config::{
+    Api, Auth, Config, Credentials, DatabasePlace, Project, Scope, Signature, Sinch,
+};
 #[cfg(feature = "postgres")]
 use crate::config::{Database, DatabaseUrl};
 use crate::http::callbacks::{self, CallbackRoute};
@@ -212,7 +214,7 @@ pub(super) fn operators_settings(
         projects.map(own).collect()
     });
     operators::Settings {
-        token: config.operators.token.clone(),
+        callers: callers(config),
         projects,
         callback_urls: callback_urls.unwrap_or_default(),
         deadlines: config.deadlines.orders.clone(),
@@ -222,6 +224,28 @@ pub(super) fn operators_settings(
         // Where connections are few, half of them stay for other requests.
         feed_readers_max: FEED_READERS_MAX.min(connections.served / 2),
     }
+}
+
+/// Returns the callers of the operators' listener: the one with the section's own token, and the others.
+fn callers(config: &Config) -> Vec<operators::Caller> {
+    let own = config
+        .operators
+        .token
+        .iter()
+        .map(|token| operators::Caller {
+            name: "operators".to_owned(),
+            scope: operators::Scope::Operate,
+            token: token.clone(),
+        });
+    let others = config.tokens.iter().map(|token| operators::Caller {
+        name: token.name.clone(),
+        scope: match token.scope {
+            Scope::Read => operators::Scope::Read,
+            Scope::Operate => operators::Scope::Operate,
+        },
+        token: token.token.clone(),
+    });
+    own.chain(others).collect()
 }
 
 pub(super) fn timeouts(config: &Config) -> Timeouts {

@@ -1,6 +1,7 @@
 //! Commands of the program's command line: one file for each command; those about orders, numbers and
 //! events have a folder each.
 
+pub mod actions;
 mod ages;
 pub mod alerts;
 pub mod backup;

@@ -31,7 +31,7 @@ use sections::deadlines;
 pub use sections::deadlines::Deadlines;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Destination, Log, LogFormat,
-    Operators, Project, ProjectAccess, Retention, Signature, Sinch, Target, Worker,
+    Operators, Project, ProjectAccess, Retention, Scope, Signature, Sinch, Target, Token, Worker,
 };
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};
@@ -63,6 +63,8 @@ pub struct Config {
     pub projects: Vec<Project>,
     /// Other systems that are told of changes. Their names are distinct.
     pub targets: Vec<Target>,
+    /// Callers of the operators' listener with tokens of their own. Names and tokens are distinct.
+    pub tokens: Vec<Token>,
     /// Every key with its value and where it came from, as people may see it.
     pub in_force: Vec<Setting>,
 }
@@ -121,9 +123,11 @@ impl Config {
             log: Log::read(reader),
             projects: Project::read_all(reader),
             targets: Vec::new(),
+            tokens: Vec::new(),
             in_force: Vec::new(),
         };
         config.targets = Target::read_all(reader, &config.projects);
+        config.tokens = Token::read_all(reader, config.operators.token.as_ref());
         config
     }
 }

@@ -16,6 +16,7 @@ macro_rules! backend {
     };
 }
 
+mod actions_face;
 mod apply;
 mod changes;
 #[cfg(feature = "postgres")]
@@ -37,13 +38,13 @@ mod types;
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
-    Accepted, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim, ClaimOrder, ClaimRequest,
-    Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter, DeliveryRow, Dismissed,
-    DueNumber, EventPage, FeedEvent, FeedRequest, FetchResult, FetchRow, Found, Holdings, Kept,
-    ListedDelivery, Listing, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
-    NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
-    NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
-    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered,
+    Accepted, ActionFilter, ActionRow, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim,
+    ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DeliveryContent, DeliveryFilter,
+    DeliveryRow, Dismissed, DueNumber, EventPage, FeedEvent, FeedRequest, FetchResult, FetchRow,
+    Found, Holdings, Kept, ListedDelivery, Listing, NewAction, NewDelivery, NewPlacement, NewStep,
+    NextNumber, NotificationClaim, NotificationFilter, NotificationOutcome, NotificationRequest,
+    NotificationResult, NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult,
+    NumberQuery, NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered,
     ParkedDelivery, ParkedFound, PlacementFound, PlacementRow, ProcessReport, ProcessRequest,
     Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods,
     ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,

@@ -72,6 +72,7 @@ impl Done {
         pruned.orders += step.orders;
         pruned.events += step.events;
         pruned.alerts += step.alerts;
+        pruned.actions += step.actions;
         pruned.numbers += step.numbers;
         pruned.released_bytes += step.released_bytes;
     }
@@ -86,10 +87,12 @@ impl Done {
             orders,
             events,
             alerts,
+            actions,
             numbers,
             released_bytes,
         } = self.0;
-        if bodies + deliveries + parked + fetches + orders + events + alerts + numbers > 0 {
+        if bodies + deliveries + parked + fetches + orders + events + alerts + actions + numbers > 0
+        {
             tracing::info!(
                 bodies,
                 deliveries,
@@ -98,6 +101,7 @@ impl Done {
                 orders,
                 events,
                 alerts,
+                actions,
                 numbers,
                 "cleared what was kept for long enough"
             );

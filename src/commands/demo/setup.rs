@@ -160,6 +160,7 @@ pub fn config(
         },
         log: Log::default(),
         targets: Vec::new(),
+        tokens: Vec::new(),
         in_force: Vec::new(),
         projects: vec![Project {
             id: keys.project.clone(),

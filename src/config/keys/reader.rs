@@ -153,6 +153,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Returns `true` if the configuration has tables in the list of this name.
+    pub fn has_tables(&self, name: &str) -> bool {
+        let list = self.tree.find(&Key::new(name));
+        list.and_then(|list| list.tables().ok())
+            .is_some_and(|count| count > 0)
+    }
+
     /// Begins the reading of a key of the table; documents show `text` as its effect.
     pub fn doc(&mut self, text: &'static str) -> Entry<'_, 'a> {
         Entry { reader: self, text }

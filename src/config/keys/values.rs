@@ -19,6 +19,8 @@ use crate::config::source::node::Node;
 /// Bounds of timeouts, in seconds: with zero everything would fail, and longer timeouts protect nothing.
 pub const TIMEOUT_SECS: RangeInclusive<f64> = 0.01..=3600.0;
 const DAY_SECS: f64 = 86_400.0;
+/// Maximum number of characters of a name.
+const NAME_MAX_CHARS: usize = 64;
 
 impl<'k, 'a> Entry<'k, 'a> {
     /// Records a key with a default, and finds its value.
@@ -148,6 +150,23 @@ impl<'k, 'a> Entry<'k, 'a> {
     pub fn optional_text(self, name: &'static str, shown: ShownValue) -> Option<String> {
         let (at, reader) = self.note(name, shown, None);
         reader.find(&at, Node::text).map(str::to_owned)
+    }
+
+    /// Reads a value that is a name: letters, digits, `-` and `_`. It must be there; `None` if it has a fault.
+    pub fn name(self, name: &'static str, example: &'static str) -> Option<String> {
+        let shown = ShownValue::Example(example);
+        let (at, reader) = self.note(name, shown, None);
+        let Some(given) = reader.find(&at, Node::text) else {
+            reader.fault(&at, &format!("needed; give it a name, such as {example}"));
+            return None;
+        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if (1..=NAME_MAX_CHARS).contains(&given.len()) && given.bytes().all(is_plain) {
+            return Some(given.to_owned());
+        }
+        let what = format!("write 1 to {NAME_MAX_CHARS} letters, digits, - and _");
+        reader.fault(&at, &what);
+        None
     }
 
     /// Reads a value that is a list of texts; `None` if it is not set, or if one has a fault. `meaning` reads a text, or

@@ -12,6 +12,7 @@ mod projects;
 mod retention;
 mod sinch;
 mod targets;
+mod tokens;
 mod worker;
 
 pub use callbacks::Callbacks;
@@ -24,4 +25,5 @@ pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, Signature};
 pub use retention::Retention;
 pub use sinch::Sinch;
 pub use targets::{Destination, Target};
+pub use tokens::{Scope, Token};
 pub use worker::Worker;

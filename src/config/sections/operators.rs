@@ -9,6 +9,7 @@ use crate::config::keys::doc::ShownValue;
 use crate::config::keys::hidden::Kind;
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::secrets::is_visible;
+use crate::config::source::key::Key;
 
 /// Minimum length of the token that protects the operators' listener.
 const TOKEN_MIN_CHARS: usize = 16;
@@ -18,7 +19,8 @@ const TOKEN_MIN_CHARS: usize = 16;
 pub struct Operators {
     /// Address of the operators' listener.
     pub listen: SocketAddr,
-    /// Bearer token that operators' requests must have. Always set unless `listen` is a loopback address.
+    /// Bearer token that operators' requests must have. This one or one of `[[tokens]]` is always set, unless `listen` is
+    /// a loopback address.
     pub token: Option<SecretString>,
 }
 
@@ -38,9 +40,10 @@ struct OperatorsKeys {
 impl Operators {
     /// Reads the section `[operators]` for the service.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Operators {
+        let has_tokens = reader.has_tables("tokens");
         read_section(reader, |reader, keys| {
-            let is_protected = keys.token.is_some() || keys.token_file.is_some();
-            let operators = Operators::check_token(reader, keys);
+            let is_protected = keys.token.is_some() || keys.token_file.is_some() || has_tokens;
+            let operators = Operators::check(reader, keys);
             let listen = operators.listen;
             if !is_protected && !listen.ip().to_canonical().is_loopback() {
                 let what = format!(
@@ -54,7 +57,7 @@ impl Operators {
 
     /// Reads the section `[operators]` for a command that calls the service. The token is optional.
     pub(crate) fn read_for_calls(reader: &mut Reader<'_>) -> Operators {
-        read_section(reader, Operators::check_token)
+        read_section(reader, Operators::check)
     }
 
     /// Reads the address of the operators' listener alone, for a command that needs no token.
@@ -62,28 +65,32 @@ impl Operators {
         read_section(reader, |_, keys| keys.listen)
     }
 
-    fn check_token(reader: &mut Reader<'_>, keys: OperatorsKeys) -> Operators {
+    fn check(reader: &mut Reader<'_>, keys: OperatorsKeys) -> Operators {
         let token = reader.secret(
             Kind::Other,
             (reader.at("token"), keys.token),
             (reader.at("token_file"), keys.token_file),
         );
         if let Some((key, token)) = &token {
-            let token = token.expose_secret();
-            if token.chars().count() < TOKEN_MIN_CHARS {
-                let what = format!(
-                    "too short to keep people out; take at least {TOKEN_MIN_CHARS} characters"
-                );
-                reader.fault(key, &what);
-            } else if !is_visible(token) {
-                let what = "no header can carry it; use visible ASCII characters only";
-                reader.fault(key, what);
-            }
+            check_token(reader, key, token);
         }
         Operators {
             listen: keys.listen,
             token: token.map(|(_, token)| token),
         }
+    }
+}
+
+/// Checks that a token keeps people out, and that a header can carry it.
+pub(super) fn check_token(reader: &mut Reader<'_>, key: &Key, token: &SecretString) {
+    let token = token.expose_secret();
+    if token.chars().count() < TOKEN_MIN_CHARS {
+        let what =
+            format!("too short to keep people out; take at least {TOKEN_MIN_CHARS} characters");
+        reader.fault(key, &what);
+    } else if !is_visible(token) {
+        let what = "no header can carry it; use visible ASCII characters only";
+        reader.fault(key, what);
     }
 }
 
@@ -100,8 +107,8 @@ fn read_section<T>(
             token: reader
                 .doc(
                     "Token that a request must carry (\"Authorization: Bearer ...\"), at least 16 \
-                     characters. Needed as soon as the listener can be reached from other \
-                     machines.",
+                     characters. This or [[tokens]] is needed as soon as the listener can be reached from other \
+                     machines. The commands that call the service send it.",
                 )
                 .optional_secret("token", ShownValue::Example("\"...\"")),
             token_file: reader

@@ -42,7 +42,7 @@ const LISTENERS: &[(&str, &str)] = &[
     (
         "[calbacks]\nlisten = \"0.0.0.0:1\"",
         "config.toml line 6: calbacks: there is no such key; write one of callbacks, operators, database, worker, \
-             deadlines, retention, sinch, log, projects, targets",
+             deadlines, retention, sinch, log, projects, targets, tokens",
     ),
     (
         "[operators]\nlisten = \"0.0.0.0:9090\"",
@@ -352,7 +352,7 @@ fn faults_of_variables_name_the_variable() {
             "CONFIG_FILE",
             "x",
             "SINCH_CALLBACKS_CONFIG_FILE: config_file: there is no such key; write one of callbacks, operators, \
-             database, worker, deadlines, retention, sinch, log, projects, targets",
+             database, worker, deadlines, retention, sinch, log, projects, targets, tokens",
         ),
     ] {
         assert_eq!(faults(LEAST, &[(variable, text)]), [expected]);

@@ -7,6 +7,7 @@ mod in_force;
 mod reference;
 mod secrets;
 mod targets;
+mod tokens;
 mod variables;
 
 use std::time::Duration;

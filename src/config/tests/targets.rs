@@ -175,7 +175,7 @@ fn faults_of_a_target() {
         (
             "[[targets]]\n",
             vec![
-                "targets[0].name: needed; give the target a name, such as crm",
+                "targets[0].name: needed; give it a name, such as \"crm\"",
                 needed,
             ],
         ),

@@ -1,5 +1,5 @@
-//! Access to the operators' listener. A caller must bear the token. Without a configured token, a caller must be on
-//! this machine and not be a web page.
+//! Access to the operators' listener. A caller must bear a token, whose scope says what the caller may do. Without a
+//! configured token, a caller must be on this machine and not be a web page.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -17,34 +17,84 @@ use subtle::ConstantTimeEq;
 use super::{Context, Shared};
 use crate::http::problem::Problem;
 
-/// Requires the token of a request to the operators' listener, where one is configured.
+/// Caller of the operators' listener, who is known by a token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Name under which the caller's actions are recorded.
+    pub name: String,
+    /// What the caller may do.
+    pub scope: Scope,
+    /// Token that the caller's requests carry.
+    pub token: SecretString,
+}
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The caller may read everything, and change nothing.
+    Read,
+    /// The caller may read everything, and act.
+    Operate,
+}
+
+/// Name of the caller of a request, by the token that it carries; `None`: no token is needed.
+#[derive(Clone, Debug)]
+pub(super) struct CallerName(pub(super) Option<String>);
+
+/// Requires a token of a request to the operators' listener, where any is configured, and that its caller may do what is
+/// requested. The name of the caller goes on with the request.
 pub(super) async fn require_token(
     State(context): Shared,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(token) = &context.settings.token else {
-        return next.run(request).await;
-    };
-    if has_token(token, request.headers()) {
+    let callers = &context.settings.callers;
+    if callers.is_empty() {
+        request.extensions_mut().insert(CallerName(None));
         return next.run(request).await;
     }
-    let detail = "send the operators' token: Authorization: Bearer …";
-    let scheme = HeaderValue::from_static("Bearer");
-    Problem::with_detail(StatusCode::UNAUTHORIZED, detail)
-        .with_header(header::WWW_AUTHENTICATE, scheme)
+    let Some(caller) = find_caller(callers, request.headers()) else {
+        let detail = "send an operator's token: Authorization: Bearer …";
+        return refuse(StatusCode::UNAUTHORIZED, "Bearer", detail);
+    };
+    if caller.scope == Scope::Read && !request.method().is_safe() {
+        let detail = "the token's scope is read, and this needs operate; use a token of that scope";
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"operate\"";
+        return refuse(StatusCode::FORBIDDEN, challenge, detail);
+    }
+    let name = CallerName(Some(caller.name.clone()));
+    request.extensions_mut().insert(name);
+    next.run(request).await
+}
+
+fn refuse(status: StatusCode, challenge: &'static str, detail: &str) -> Response {
+    Problem::with_detail(status, detail)
+        .with_header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        )
         .into_response()
 }
 
-/// Returns `true` if the request has the token. It compares digests, so that the time it takes reveals neither content
-/// nor length of the token.
-fn has_token(token: &SecretString, headers: &HeaderMap) -> bool {
+/// Returns the caller whose token the request has. It compares digests, and those of all tokens, so that the time it takes
+/// reveals neither content nor length of a token, nor whose it is.
+fn find_caller<'a>(callers: &'a [Caller], headers: &HeaderMap) -> Option<&'a Caller> {
     let sent = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| bearer_credentials(value.as_bytes()))
         .unwrap_or_default();
-    let [sent, token] = [sent, token.expose_secret().as_bytes()].map(Sha256::digest);
-    sent.as_slice().ct_eq(token.as_slice()).into()
+    let sent = Sha256::digest(sent);
+    let has_token = |caller: &Caller| -> bool {
+        let token = Sha256::digest(caller.token.expose_secret().as_bytes());
+        sent.as_slice().ct_eq(token.as_slice()).into()
+    };
+    let mut found = None;
+    for caller in callers {
+        if has_token(caller) {
+            found = Some(caller);
+        }
+    }
+    found
 }
 
 /// Returns the credentials of a header with the scheme `Bearer`, in upper or lower case, after one blank or more.
@@ -65,7 +115,7 @@ pub(super) async fn refuse_web_pages(
     request: Request,
     next: Next,
 ) -> Response {
-    if context.settings.token.is_none()
+    if context.settings.callers.is_empty()
         && let Err(detail) = refuse_web_page(request.uri(), request.headers())
     {
         return Problem::with_detail(StatusCode::FORBIDDEN, detail).into_response();
@@ -121,6 +171,30 @@ mod tests {
             let expected = expected.map(str::as_bytes);
             assert_eq!(bearer_credentials(value.as_bytes()), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_caller_is_known_by_the_whole_token() {
+        let caller = |name: &str, token: &str| Caller {
+            name: name.to_owned(),
+            scope: Scope::Read,
+            token: SecretString::from(token),
+        };
+        let callers = [caller("one", "token-of-one"), caller("two", "token-of-two")];
+        for (sent, expected) in [
+            ("Bearer token-of-one", Some("one")),
+            ("Bearer token-of-two", Some("two")),
+            ("Bearer token-of-on", None),
+            ("Bearer token-of-one ", None),
+            ("Bearer ", None),
+            ("Basic token-of-one", None),
+        ] {
+            let value = HeaderValue::from_static(sent);
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+            let found = find_caller(&callers, &headers).map(|caller| caller.name.as_str());
+            assert_eq!(found, expected, "{sent}");
+        }
+        assert!(find_caller(&callers, &HeaderMap::new()).is_none());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The operators' listener: health, status, and the state of every order with its reasons.
 //!
-//! A bearer token guards everything but the two health paths. Without a token, every web page is refused.
+//! A bearer token guards everything but the two health paths, and each action is recorded with its caller. Without a
+//! token, every web page is refused.
 
+mod actions;
 mod auth;
 mod body;
 mod deliveries;
@@ -36,7 +38,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
@@ -47,14 +48,15 @@ use super::problem::Problem;
 use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
 use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
+pub use auth::{Caller, Scope};
 use number_order::{Id, Limits};
 pub use watch::IMPORT_MAX_BYTES;
 
 /// Settings of the operators' listener.
 pub struct Settings {
-    /// Token that requests must bear. Without a token the listener is open to every caller that can connect, and the
-    /// configuration is refused where another machine could.
-    pub token: Option<SecretString>,
+    /// Callers, one of whose tokens requests must bear. Without any the listener is open to everybody who can connect, and
+    /// the configuration is refused where another machine could.
+    pub callers: Vec<Caller>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
     /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
@@ -104,6 +106,11 @@ pub fn router(
         .merge(events::routes())
         .merge(targets::routes())
         .merge(notifications::routes())
+        .merge(actions::routes())
+        .route_layer(middleware::from_fn_with_state(
+            context.clone(),
+            actions::record,
+        ))
         .route_layer(middleware::from_fn_with_state(
             context.clone(),
             auth::require_token,

@@ -78,7 +78,7 @@ const USED_ORDERS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'orders'
 const USED_FETCHES: &str = "SELECT fetches_pruned_through FROM service";
 
 /// All that is copied, in an order in which each row is there before others refer to it.
-pub(super) const TABLES: [Table; 22] = [
+pub(super) const TABLES: [Table; 23] = [
     same!(
         "projects",
         "id",
@@ -216,6 +216,13 @@ pub(super) const TABLES: [Table; 22] = [
         None
     ),
     same!(
+        "actions",
+        "id",
+        "acted_at, caller, method, path, body, status",
+        "",
+        None
+    ),
+    same!(
         "placements",
         "id",
         "project, reference, region, number_type, number, quantity, begun_at",
@@ -300,7 +307,7 @@ pub(super) const TABLES: [Table; 22] = [
 ];
 
 /// Tables of the target whose ids the database draws.
-pub(super) const WITH_IDS: [&str; 13] = [
+pub(super) const WITH_IDS: [&str; 14] = [
     "projects",
     "orders",
     "order_numbers",
@@ -309,6 +316,7 @@ pub(super) const WITH_IDS: [&str; 13] = [
     "transitions",
     "alerts",
     "service_alerts",
+    "actions",
     "placements",
     "placement_steps",
     "targets",

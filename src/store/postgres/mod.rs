@@ -8,6 +8,7 @@
 //!
 //! Times are the database's: what the program's clock says is moved by the difference that was found at the start.
 
+mod actions;
 mod alert_changes;
 mod alerts;
 mod changes;

@@ -131,6 +131,10 @@ const REMOVE_ALERTS: &str = "
     DELETE FROM service_alerts WHERE id IN (SELECT id FROM service_alerts
         WHERE resolved_at IS NOT NULL AND resolved_at <= $1 ORDER BY id LIMIT 64)";
 
+/// Removes some actions that were recorded before a time.
+const REMOVE_ACTIONS: &str = "
+    DELETE FROM actions WHERE id IN (SELECT id FROM actions WHERE acted_at <= $1 ORDER BY id LIMIT 64)";
+
 /// Locks closed orders. One of which something was heard after the given time is not among them, nor one whose numbers are
 /// still to be fetched, nor one that another transaction is changing.
 const CLOSED: &str = "
@@ -216,6 +220,9 @@ async fn prune(
     let alerts = sqlx::query(REMOVE_ALERTS).bind(now.minus(periods.events).0);
     pruned.alerts = alerts.execute(&mut *db).await?.rows_affected();
     pruned.taken += usize::try_from(pruned.alerts).unwrap_or(usize::MAX);
+    let actions = sqlx::query(REMOVE_ACTIONS).bind(now.minus(periods.orders).0);
+    pruned.actions = actions.execute(&mut *db).await?.rows_affected();
+    pruned.taken += usize::try_from(pruned.actions).unwrap_or(usize::MAX);
     let limit = room_for_orders(pruned.taken);
     let closed = sqlx::query(CLOSED)
         .bind(limit)

@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 24] = [
+pub(super) const TABLES: [&str; 25] = [
     "projects",
     "orders",
     "order_details",
@@ -39,6 +39,7 @@ pub(super) const TABLES: [&str; 24] = [
     "transitions",
     "alerts",
     "service_alerts",
+    "actions",
     "placements",
     "placement_steps",
     "event_sequence",

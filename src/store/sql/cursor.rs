@@ -11,6 +11,8 @@ pub(in crate::store) enum List {
     Deliveries,
     /// The list of notifications.
     Notifications,
+    /// The list of actions.
+    Actions,
 }
 
 impl List {
@@ -20,6 +22,7 @@ impl List {
             List::Orders => 'o',
             List::Deliveries => 'd',
             List::Notifications => 'n',
+            List::Actions => 'a',
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! No statement is executed here. A backend reads its rows by [`Columns`], so that one function reads those of each.
 
+pub(super) mod actions;
 pub(super) mod alerts;
 #[cfg(feature = "postgres")]
 pub(super) mod cells;

@@ -4,6 +4,7 @@
 //! task (`writer`), reads through a small pool beside it. Decisions are made by the pure rules of [`number_order`],
 //! inside the transaction that records them.
 
+mod actions;
 mod alert_changes;
 mod alerts;
 mod backup;

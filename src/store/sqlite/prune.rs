@@ -112,6 +112,10 @@ pub(super) const REMOVE_ALERTS: &str = "
     DELETE FROM service_alerts WHERE id IN (SELECT id FROM service_alerts INDEXED BY service_alerts_resolved
         WHERE resolved_at IS NOT NULL AND resolved_at <= ? LIMIT 64)";
 
+/// Removes some actions that were recorded before a time.
+pub(super) const REMOVE_ACTIONS: &str = "
+    DELETE FROM actions WHERE id IN (SELECT id FROM actions INDEXED BY actions_acted WHERE acted_at <= ? LIMIT 64)";
+
 /// Closed orders. One whose numbers are still to be fetched is not among them.
 pub(super) const CLOSED: &str = "
     SELECT id, closed_at,
@@ -186,6 +190,8 @@ impl WriteCommand for Prune {
         }
         pruned.alerts = execute_through(db, REMOVE_ALERTS, now.minus(periods.events).0).await?;
         pruned.taken += usize::try_from(pruned.alerts).unwrap_or(usize::MAX);
+        pruned.actions = execute_through(db, REMOVE_ACTIONS, now.minus(periods.orders).0).await?;
+        pruned.taken += usize::try_from(pruned.actions).unwrap_or(usize::MAX);
         let limit = room_for_orders(pruned.taken);
         let closed = sqlx::query(CLOSED).bind(limit).fetch_all(&mut *db).await?;
         let closed = closed_orders(&closed, periods.orders, now, &mut pruned.taken)?;

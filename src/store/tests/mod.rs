@@ -1,6 +1,7 @@
 //! What every backend of the store does alike: the tests speak to the store's face only, and run on each backend.
 
 mod accepting;
+mod acting;
 mod alerting;
 pub(in crate::store) mod closed_orders;
 mod details;

@@ -1,5 +1,6 @@
 //! Types that cross the store's face. They speak of orders and deliveries, and of no database.
 
+mod action;
 mod alert;
 mod circuit;
 mod claim;
@@ -19,6 +20,7 @@ mod summary;
 mod target;
 mod unreadable;
 
+pub use action::{ActionFilter, ActionRow, NewAction};
 pub use alert::{AlertChanges, AlertRow, RecordedAlert, ResolvedAlert};
 pub use circuit::Circuit;
 pub use claim::{Claim, ClaimOrder, ClaimRequest, Claimed, Rate};

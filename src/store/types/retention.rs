@@ -38,6 +38,8 @@ pub struct Pruned {
     pub events: u64,
     /// Number of resolved alerts about the service that were removed.
     pub alerts: u64,
+    /// Number of recorded actions that were removed.
+    pub actions: u64,
     /// Number of closed orders that were removed.
     pub orders: u64,
     /// Number of placements whose ordered number was forgotten, since none of their orders is kept any more.

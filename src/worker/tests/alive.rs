@@ -148,7 +148,7 @@ impl Fixture {
     /// Returns the answer of the operators' listener for `path`.
     async fn get(&self, path: &str) -> (StatusCode, Value) {
         let settings = operators::Settings {
-            token: None,
+            callers: Vec::new(),
             projects: [(project(), None)].into(),
             callback_urls: [].into(),
             deadlines: Limits {

@@ -1,5 +1,6 @@
 //! What operators do, by the commands of the built program: see how all stands, find an order, and cure what is stuck.
 
+mod acting;
 mod configuration;
 mod curing;
 mod finding;

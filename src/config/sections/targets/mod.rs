@@ -18,9 +18,6 @@ use crate::config::source::key::Key;
 /// Types of events that a target is told unless others are named. Alerts are for operators.
 const TYPES: [&str; 2] = ["order.*", "number.*"];
 
-/// Maximum number of characters of a target's name.
-const NAME_MAX_CHARS: usize = 64;
-
 /// Maximum number of waits between attempts.
 const WAITS_MAX: usize = 100;
 
@@ -72,7 +69,11 @@ impl Target {
 
 /// Reads a target of the configuration; `None` if it has no name, or nowhere to go.
 fn read_target(reader: &mut Reader<'_>, projects: &[Project]) -> Option<Target> {
-    let name = read_name(reader);
+    let name = reader
+        .doc(
+            "Name of the target, of letters, digits, - and _. What it has not been told yet is kept under this name.",
+        )
+        .name("name", "\"crm\"");
     let given = destination::read_keys(reader);
     let filter = read_filter(reader, projects);
     let format = reader
@@ -110,26 +111,6 @@ fn read_target(reader: &mut Reader<'_>, projects: &[Project]) -> Option<Target> 
         timeout,
         retries,
     })
-}
-
-fn read_name(reader: &mut Reader<'_>) -> Option<String> {
-    let given = reader
-        .doc(
-            "Name of the target, of letters, digits, - and _. What it has not been told yet is kept under this name.",
-        )
-        .optional_text("name", ShownValue::Example("\"crm\""));
-    let at = reader.at("name");
-    let Some(name) = given else {
-        reader.fault(&at, "needed; give the target a name, such as crm");
-        return None;
-    };
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=NAME_MAX_CHARS).contains(&name.len()) && name.bytes().all(is_plain) {
-        return Some(name);
-    }
-    let what = format!("write 1 to {NAME_MAX_CHARS} letters, digits, - and _");
-    reader.fault(&at, &what);
-    None
 }
 
 fn read_filter(reader: &mut Reader<'_>, projects: &[Project]) -> Filter {

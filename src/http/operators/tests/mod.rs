@@ -79,7 +79,7 @@ impl Fixture {
         let (store, writer) = store::open(settings).await.expect("opens");
         let stop = CancellationToken::new();
         let settings = Settings {
-            token: None,
+            callers: Vec::new(),
             projects: [(project(), None)].into(),
             callback_urls: [].into(),
             deadlines: Limits {

@@ -107,6 +107,18 @@ async fn see_to_service(fixture: &Fixture) {
         .check_service(&observed, &limits, at(60))
         .await;
     assert!(!changes.expect("is recorded").fired.is_empty());
+    let action = NewAction {
+        acted_at: at(61),
+        caller: Some("lee".to_owned()),
+        method: "POST".to_owned(),
+        path: "/api/v1/orders/p/o1/fetch".to_owned(),
+        body: None,
+    };
+    let store = &fixture.store;
+    let ended = store.begin_action(action.clone()).await;
+    let ended = store.end_action(ended.expect("is recorded"), 202).await;
+    ended.expect("is recorded");
+    store.begin_action(action).await.expect("is recorded");
 }
 
 /// Receives callbacks: of orders and others, some twice, some with two bodies.

@@ -44,6 +44,7 @@ const SAMPLE: &str = "
     VALUES (7, 'expiring', '{\"within_ms\":900000}', 1, 2), (7, 'expiring', '{\"within_ms\":900000}', 3, NULL);
     INSERT INTO service_alerts (id, kind, kind_fields, subject, began_at, seen_at, fired_at, resolved_at)
     VALUES (1, 'silence', '{\"changes\":1,\"last_at\":null}', 'project-1', 1, 2, 2, NULL), (2, 'disk-low', '{\"free_bytes\":1,\"refused_below_bytes\":1}', '', 1, 1, NULL, NULL);
+    INSERT INTO actions (id, acted_at, caller, method, path, body, status) VALUES (1, 1, 'lee', 'POST', '/p', '{}', 202), (2, 2, NULL, 'PUT', '/q', NULL, NULL);
     UPDATE service SET processed_through = 4, bodies_emptied_through = 2, deliveries_pruned_through = 1, fetches_pruned_through = 1;
     PRAGMA application_id = 0x53694362";
 
@@ -109,7 +110,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 72] = [
+const REFUSED: [&str; 74] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -154,6 +155,8 @@ const REFUSED: [&str; 72] = [
     "service_alerts SET kind_fields = 'x' WHERE id = 1",
     "service_alerts SET seen_at = 0 WHERE id = 1",
     "service_alerts SET resolved_at = 3 WHERE id = 2",
+    "actions SET caller = '' WHERE id = 1",
+    "actions SET status = 99 WHERE id = 1",
     "projects SET pause_reason = 'x', paused_until_at = 1",
     "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
     "deliveries SET dedup_key = '' WHERE id = 1",

@@ -16,9 +16,9 @@ test *filter:
 test-clock:
     cargo test --test black_box -- --ignored clock::
 
-# Write config.example.toml and the tables of docs/configure.md from the sections
+# Write config.example.toml and the tables of docs/configure.md from the sections, and docs/openapi.json from the handlers
 reference:
-    UPDATE_REFERENCE=1 cargo test --lib the_documents_are_those_of_the_sections
+    UPDATE_REFERENCE=1 cargo test --lib -- the_documents_are_those_of_the_sections the_document_on_file
 
 # Check formatting, lints and documentation
 lint:

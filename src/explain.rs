@@ -1,8 +1,12 @@
 //! Codes as the operators' API sends them: each with its fields, and with a sentence for people.
 
+mod schema;
+
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
+
+pub use schema::{Coded, code_schema, coded, coded_if_any, schemas, word};
 
 /// A value of a closed list with its sentence: `{"code": …, "fields": …, "text": …}`.
 #[derive(Serialize)]

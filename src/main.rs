@@ -96,6 +96,9 @@ enum Command {
     CopyStore(commands::copy_store::Arguments),
     /// Check that the running service is ready.
     Healthcheck,
+    /// Print the document that describes the operators' API (OpenAPI 3.1).
+    #[command(arg = refused_config_option())]
+    Openapi,
     /// Print the completions of this program for a shell.
     Completions(commands::completions::CompletionsArguments),
     /// Write the pages of the manual into a folder.
@@ -123,11 +126,11 @@ fn parse_arguments() -> Result<Arguments, clap::Error> {
     if arguments.config.is_some()
         && matches!(
             arguments.command,
-            Command::Demo(_) | Command::Simulate(_) | Command::Listen(_)
+            Command::Demo(_) | Command::Simulate(_) | Command::Listen(_) | Command::Openapi
         )
     {
         let reason =
-            "--config: the demo, the simulator and `listen` take no configuration; leave it out";
+            "--config: demo, simulate, listen and openapi take no configuration; leave it out";
         return Err(program().error(ErrorKind::ArgumentConflict, reason));
     }
     Ok(arguments)
@@ -206,6 +209,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         #[cfg(feature = "postgres")]
         Command::CopyStore(arguments) => commands::copy_store::run(config, arguments).await,
         Command::Healthcheck => commands::healthcheck::run(config).await,
+        Command::Openapi => commands::openapi::run(),
         Command::Completions(arguments) => {
             commands::completions::completions(program(), &arguments)
         }

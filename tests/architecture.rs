@@ -27,7 +27,7 @@ const MODULES: [(&str, &str); 21] = [
     ("testkit", "number_order sinch_numbers sinch_simulator"),
     ("exposure", ""),
     ("files", ""),
-    ("explain", ""),
+    ("explain", "notifications number_order"),
     ("redact", ""),
     (
         "store",
@@ -38,7 +38,7 @@ const MODULES: [(&str, &str); 21] = [
     ("sinch", "number_order sinch_numbers"),
     (
         "http",
-        "notifications number_order sinch_numbers sinch store metrics clock redact",
+        "notifications number_order sinch_numbers sinch store metrics clock explain redact",
     ),
     (
         "worker",

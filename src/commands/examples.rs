@@ -116,6 +116,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("restore", &["/var/backups/sinch-callbacks.db --replace"]),
     ("copy-store", &["service.db"]),
     ("healthcheck", &[""]),
+    ("openapi", &["> openapi.json"]),
     (
         "completions",
         &["bash > /etc/bash_completion.d/sinch-callbacks"],

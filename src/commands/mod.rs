@@ -28,6 +28,7 @@ pub mod listen;
 mod lookup;
 mod moment;
 pub mod numbers;
+pub mod openapi;
 mod operators;
 pub mod order;
 mod order_filter;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// Media type of the body of every refusal.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Seconds after which a caller may try again when the service cannot accept a request.
 const RETRY_AFTER_SECS: u32 = 5;

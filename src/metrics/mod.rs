@@ -13,6 +13,7 @@ pub use self::spans::{AllSpans, Spans};
 
 use serde::Serialize;
 use strum::VariantArray;
+use utoipa::ToSchema;
 
 use crate::explain::explained_if_any;
 use crate::redact::{self, Throttle};
@@ -80,7 +81,7 @@ impl Tally {
 }
 
 /// Number of occurrences since the start of the service, and the time of the last one.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Count {
     /// Number of occurrences since the start of the service.
     pub count: u64,
@@ -91,7 +92,7 @@ pub struct Count {
 /// State of the fetches of a project.
 ///
 /// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ApiView {
     /// Time at which the project's last fetch was recorded; `None` if there was none since the start.
     #[serde(skip)]
@@ -101,6 +102,7 @@ pub struct ApiView {
     pub answered: Option<bool>,
     /// Outcome of the project's last fetch.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<FetchOutcome>)]
     pub outcome: Option<FetchOutcome>,
     /// Number of the project's attempts in a row that failed through the provider.
     #[serde(skip)]
@@ -110,6 +112,7 @@ pub struct ApiView {
     pub paused_until: Option<Time>,
     /// Reason why the project's circuit is open.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<NoAnswer>)]
     pub pause_reason: Option<NoAnswer>,
 }
 
@@ -150,7 +153,7 @@ impl Worker {
 }
 
 /// Failures of a worker since its last success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Failing {
     /// Error of the worker's last failure, in words.
     pub error: String,

@@ -8,6 +8,7 @@ use super::{OrderedLink, Service, Target, Time, VoiceIds};
 
 /// Subject of an order, as an answer shows it. An absent value was not shown, or could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct OrderDetails {
     /// Region of the order's numbers: Sinch's `regionCode`, as ISO 3166-1 has it.
@@ -59,6 +60,7 @@ fn text<'a>(configuration: Option<&'a Value>, name: &str) -> Option<&'a str> {
 
 /// A telephone number of an order, with its prices and capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrderNumber {
     /// The telephone number: Sinch's `phoneNumber`, with a plus before its digits.
     pub phone_number: String,
@@ -75,6 +77,7 @@ pub struct OrderNumber {
 
 /// An amount of money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Price {
     /// Currency of the amount, as ISO 4217 has it.
     pub currency: String,

@@ -13,6 +13,7 @@ const CODES_PAGE: &str =
 
 /// Answer to the question whether it helps to link the number to the same target again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum TryAgain {
     /// Linking again may help, though nothing has changed.
     #[serde(rename = "yes")]
@@ -185,6 +186,7 @@ const KNOWN_CODES: &[KnownCode] = &[
 
 /// Code of a failed link, with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FailureCode {
     /// The code, as Sinch spells it.
     pub code: String,

@@ -24,6 +24,8 @@ mod following;
 mod link;
 mod lost_order;
 mod no_answer;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod outcome;
 mod placement;
 mod readiness;

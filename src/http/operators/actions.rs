@@ -2,46 +2,69 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::CallerName;
 use super::pretty_json::PrettyJson;
-use super::query::QueryParams;
-use super::{Context, IMPORT_MAX_BYTES, Page, Shared, page_size};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::{Context, IMPORT_MAX_BYTES, Page, Shared};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::redact::redacted;
-use crate::store::{ActionFilter, ActionRow, Cursor, NewAction};
+use crate::store::{ActionFilter, ActionRow, NewAction};
 
 /// Maximum number of characters that are kept of a request's path, and of its body.
 const KEPT_MAX_CHARS: usize = 1000;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new().route("/api/v1/actions", get(list_actions))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new().routes(routes!(list_actions))
 }
 
-/// Query parameters by which actions can be listed.
-const LIST_PARAMS: [&str; 6] = ["caller", "since", "before", "sort", "limit", "after"];
+/// Parameters by which actions can be listed.
+struct ActionList;
 
+impl Params for ActionList {
+    const PARAMS: &'static [Param] = &[
+        Param::new(
+            "caller",
+            Kind::Text,
+            "of the caller whose token has this name",
+        ),
+        Param::new("since", Kind::Time, "of this time or later"),
+        Param::new("before", Kind::Time, "before this time"),
+        SORT,
+        LIMIT,
+        Param::after("^a[0-9a-f]{16}$"),
+    ];
+}
+
+/// Lists actions: each request that was no GET, with who made it and what it was answered.
+#[utoipa::path(
+    get,
+    path = "/api/v1/actions",
+    tag = "service",
+    params(Query<ActionList>),
+    responses((status = 200, description = "A page of actions", body = Page<ActionRow>))
+)]
 async fn list_actions(
     State(context): Shared,
-    query: RawQuery,
+    query: Query<ActionList>,
 ) -> Result<PrettyJson<Page<ActionRow>>, Problem> {
-    let params = QueryParams::read(query, &LIST_PARAMS)?;
     let filter = ActionFilter {
-        caller: params.text("caller").map(str::to_owned),
-        since: params.time("since")?,
-        before: params.time("before")?,
-        newest_first: params.newest_first()?,
-        after: params.text("after").map(Cursor::from_caller),
-        limit: page_size(params.number("limit")?),
+        caller: query.text("caller").map(str::to_owned),
+        since: query.time("since")?,
+        before: query.time("before")?,
+        newest_first: query.newest_first()?,
+        after: query.after(),
+        limit: query.limit()?,
     };
     Ok(PrettyJson(context.store.actions(&filter).await?.into()))
 }

@@ -87,7 +87,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Returns the reason with which a body is refused; `None` if it is accepted.
-    pub fn refused<T: Object>(body: &str, check: fn(T) -> Result<T, Problem>) -> Option<String> {
+    pub fn refused<T: Object, U>(body: &str, check: fn(T) -> Result<U, Problem>) -> Option<String> {
         let problem = read_body(Ok(Bytes::copy_from_slice(body.as_bytes()))).and_then(check);
         problem.err().map(|problem| {
             assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);

@@ -2,61 +2,87 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::parked::{DeliveryPath, delivery_id, unknown_delivery};
 use super::pretty_json::PrettyJson;
 use super::projects::must_be_known;
-use super::query::QueryParams;
-use super::{Context, Page, Shared, page_size};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::{Context, Page, Shared};
+use crate::explain::Coded;
 use crate::http::problem::Problem;
-use crate::store::{Body, Cursor, DeliveryFilter, ListedDelivery};
-use number_order::{Decision, Kept, NotUnderstood};
-use strum::VariantNames;
+use crate::store::{Body, DELIVERY_PHASES, DeliveryFilter, ListedDelivery};
+use number_order::DeliveryDecision;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/api/v1/deliveries", get(list_deliveries))
-        .route("/api/v1/parked", get(list_parked))
-        .route("/api/v1/deliveries/{delivery}/body", get(show_body))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_deliveries))
+        .routes(routes!(list_parked))
+        .routes(routes!(show_body))
 }
 
-/// Query parameters by which deliveries can be listed.
-const LIST_PARAMS: [&str; 9] = [
-    "order",
-    "project",
-    "decision",
-    "phase",
-    "received_since",
-    "received_before",
-    "sort",
-    "limit",
-    "after",
-];
+/// Cursors of the list of deliveries.
+const AFTER: Param = Param::after("^d[0-9a-f]{16}$");
 
-/// Phases of a delivery by which the list of deliveries can be filtered.
-const DELIVERY_PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
+/// Parameters by which deliveries can be listed.
+struct DeliveryList;
 
+impl Params for DeliveryList {
+    const PARAMS: &'static [Param] = &[
+        Param::new("order", Kind::Id, "about this order, or one of its numbers"),
+        Param::new("project", Kind::Id, "by the path of this project"),
+        Param::new(
+            "decision",
+            Kind::Words(DeliveryDecision::codes),
+            "with this decision",
+        ),
+        Param::new(
+            "phase",
+            Kind::Words(|| DELIVERY_PHASES.to_vec()),
+            "in this phase",
+        ),
+        Param::new(
+            "received_since",
+            Kind::Time,
+            "received at this time or later",
+        ),
+        Param::new("received_before", Kind::Time, "received before this time"),
+        SORT,
+        LIMIT,
+        AFTER,
+    ];
+}
+
+/// Lists deliveries.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries",
+    tag = "deliveries",
+    params(Query<DeliveryList>),
+    responses(
+        (status = 200, description = "A page of deliveries", body = Page<ListedDelivery>),
+        (status = 404, description = "The project is not known"),
+    )
+)]
 async fn list_deliveries(
     State(context): Shared,
-    query: RawQuery,
+    query: Query<DeliveryList>,
 ) -> Result<PrettyJson<Page<ListedDelivery>>, Problem> {
-    let params = QueryParams::read(query, &LIST_PARAMS)?;
-    let decisions = [Decision::VARIANTS, Kept::VARIANTS, NotUnderstood::VARIANTS].concat();
     let filter = DeliveryFilter {
-        order: params.id("order")?,
-        project: params.id("project")?,
-        decision: params.word("decision", &decisions)?,
-        phase: params.word("phase", &DELIVERY_PHASES)?,
-        received_since: params.time("received_since")?,
-        received_before: params.time("received_before")?,
-        newest_first: params.newest_first()?,
-        after: params.text("after").map(Cursor::from_caller),
-        limit: page_size(params.number("limit")?),
+        order: query.id("order")?,
+        project: query.id("project")?,
+        decision: query.word("decision")?,
+        phase: query.word("phase")?,
+        received_since: query.time("received_since")?,
+        received_before: query.time("received_before")?,
+        newest_first: query.newest_first()?,
+        after: query.after(),
+        limit: query.limit()?,
     };
     if let Some(project) = &filter.project {
         must_be_known(&context, project).await?;
@@ -64,32 +90,57 @@ async fn list_deliveries(
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 
+/// Parameters of the list of parked deliveries.
+struct ParkedList;
+
+impl Params for ParkedList {
+    const PARAMS: &'static [Param] = &[LIMIT, AFTER];
+}
+
 /// Lists the parked deliveries, which an operator must look at.
+#[utoipa::path(
+    get,
+    path = "/api/v1/parked",
+    tag = "deliveries",
+    params(Query<ParkedList>),
+    responses((status = 200, description = "A page of parked deliveries", body = Page<ListedDelivery>))
+)]
 async fn list_parked(
     State(context): Shared,
-    query: RawQuery,
+    query: Query<ParkedList>,
 ) -> Result<PrettyJson<Page<ListedDelivery>>, Problem> {
-    let params = QueryParams::read(query, &["after", "limit"])?;
     let filter = DeliveryFilter {
         phase: Some("parked"),
-        after: params.text("after").map(Cursor::from_caller),
-        limit: page_size(params.number("limit")?),
+        after: query.after(),
+        limit: query.limit()?,
         ..DeliveryFilter::default()
     };
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 
 /// Returns the raw body of a delivery.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries/{delivery}/body",
+    tag = "deliveries",
+    params(DeliveryPath),
+    responses(
+        (status = 200, description = "The bytes as they were received", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 404, description = "There is no such delivery"),
+        (status = 410, description = "The body was kept for its period, and is gone"),
+    )
+)]
 async fn show_body(
     State(context): Shared,
-    path: Result<Path<String>, PathRejection>,
+    path: Result<Path<DeliveryPath>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let unknown = || Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery");
-    let delivery = path
-        .map_err(|_| unknown())?
-        .parse()
-        .map_err(|_| unknown())?;
-    match context.store.body(delivery).await?.ok_or_else(unknown)? {
+    let delivery = delivery_id(path)?;
+    match context
+        .store
+        .body(delivery)
+        .await?
+        .ok_or_else(unknown_delivery)?
+    {
         Body::Kept(body) => {
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
             Ok((kind, body).into_response())

@@ -2,13 +2,17 @@
 //!
 //! A figure that is added to a list below is in both; in `/metrics` its name follows from its key and its kind.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use strum::VariantNames;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::targets::{Attention, TargetView};
+use super::targets::{Attention, TARGET_FIGURES, TargetView};
 use crate::clock;
 use crate::metrics::{ApiView, Count, Metrics};
 use crate::store::Standing;
@@ -375,33 +379,86 @@ impl Serialize for Reading {
     }
 }
 
-/// Figures as `/status` shows them.
-pub(super) struct FigureMap<'a, F: 'static> {
-    /// Figures that `/status` shows.
-    pub figures: &'static [Figure<F>],
-    /// Source from which the figures are read.
-    pub source: &'a F,
+/// Source of figures that `/status` shows together.
+pub(super) trait HasFigures: Sized + 'static {
+    /// Name of the figures' schema.
+    const NAME: &'static str;
+
+    /// Figures that are read from the source.
+    const FIGURES: &'static [Figure<Self>];
 }
 
-/// Returns the part of a figure's key before its dot: the object of `/status` in which the figure stands.
-fn object_name<F>(figure: &Figure<F>) -> Option<&'static str> {
-    figure.key.split_once('.').map(|(group, _)| group)
+impl HasFigures for FigureSource {
+    const NAME: &'static str = "ServiceFigures";
+    const FIGURES: &'static [Figure<FigureSource>] = FIGURES;
 }
 
-impl<F> Serialize for FigureMap<'_, F> {
+impl HasFigures for ApiView {
+    const NAME: &'static str = "ApiFigures";
+    const FIGURES: &'static [Figure<ApiView>] = API_FIGURES;
+}
+
+impl HasFigures for TargetView {
+    const NAME: &'static str = "TargetFigures";
+    const FIGURES: &'static [Figure<TargetView>] = TARGET_FIGURES;
+}
+
+/// Figures of a source, as `/status` shows them.
+pub(super) struct FigureMap<'a, F: HasFigures>(pub &'a F);
+
+impl<F: HasFigures> PartialSchema for FigureMap<'_, F> {
+    fn schema() -> RefOr<Schema> {
+        let groups = F::FIGURES.chunk_by(stand_together);
+        let object = groups.fold(Object::builder(), |object, together| {
+            let figures = |object: ObjectBuilder, figure: &Figure<F>| {
+                let any = Object::builder().schema_type(SchemaType::AnyValue);
+                object.property(figure.name(), any.description(Some(figure.help)))
+            };
+            match together.first().and_then(Figure::group) {
+                None => together.iter().fold(object, figures),
+                Some(group) => {
+                    let members = together.iter().fold(Object::builder(), figures);
+                    object.property(group, members)
+                }
+            }
+        });
+        object.into()
+    }
+}
+
+impl<F: HasFigures> ToSchema for FigureMap<'_, F> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(F::NAME)
+    }
+}
+
+impl<F> Figure<F> {
+    /// Returns the object of `/status` in which the figure stands: the part of the key before its dot.
+    fn group(&self) -> Option<&'static str> {
+        self.key.split_once('.').map(|(group, _)| group)
+    }
+
+    /// Returns the figure's name within its object.
+    fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+}
+
+fn stand_together<F>(one: &Figure<F>, other: &Figure<F>) -> bool {
+    one.group().is_some() && one.group() == other.group()
+}
+
+impl<F: HasFigures> Serialize for FigureMap<'_, F> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        for together in self
-            .figures
-            .chunk_by(|a, b| object_name(a).is_some() && object_name(a) == object_name(b))
-        {
-            match together.first().and_then(object_name) {
+        for together in F::FIGURES.chunk_by(stand_together) {
+            match together.first().and_then(Figure::group) {
                 None => {
                     for figure in together {
-                        map.serialize_entry(figure.key, &(figure.read)(self.source))?;
+                        map.serialize_entry(figure.key, &(figure.read)(self.0))?;
                     }
                 }
-                Some(group) => map.serialize_entry(group, &Group(together, self.source))?,
+                Some(group) => map.serialize_entry(group, &Group(together, self.0))?,
             }
         }
         map.end()
@@ -413,8 +470,7 @@ struct Group<'a, F: 'static>(&'static [Figure<F>], &'a F);
 
 impl<F> Serialize for Group<'_, F> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let name = |figure: &Figure<F>| figure.key.split_once('.').map_or("", |(_, name)| name);
         let figures = self.0.iter();
-        to.collect_map(figures.map(|figure| (name(figure), (figure.read)(self.1))))
+        to.collect_map(figures.map(|figure| (figure.name(), (figure.read)(self.1))))
     }
 }

@@ -12,6 +12,7 @@ mod figures;
 mod import;
 mod metrics;
 mod notifications;
+mod openapi;
 mod ordered;
 mod orders;
 mod parked;
@@ -43,6 +44,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::unread_body::{self, BodyState, TrackedBody};
@@ -50,6 +53,7 @@ use crate::metrics::Metrics;
 use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
 pub use auth::{Caller, Scope};
 use number_order::{Id, Limits};
+pub use openapi::document_text;
 pub use watch::IMPORT_MAX_BYTES;
 
 /// Settings of the operators' listener.
@@ -97,29 +101,16 @@ pub fn router(
         settings,
         stop,
     });
-    let guarded = status::routes()
-        .merge(orders::routes())
-        .merge(deliveries::routes())
-        .merge(parked::routes())
-        .merge(projects::routes())
-        .merge(placements::routes())
-        .merge(events::routes())
-        .merge(targets::routes())
-        .merge(notifications::routes())
-        .merge(actions::routes())
-        .route_layer(middleware::from_fn_with_state(
-            context.clone(),
-            actions::record,
-        ))
-        .route_layer(middleware::from_fn_with_state(
-            context.clone(),
-            auth::require_token,
-        ));
+    let require_token = middleware::from_fn_with_state(context.clone(), auth::require_token);
+    let record = middleware::from_fn_with_state(context.clone(), actions::record);
+    let guarded = guarded_routes()
+        .route_layer(record)
+        .route_layer(require_token);
     let no_web_pages = middleware::from_fn_with_state(context.clone(), auth::refuse_web_pages);
     let limit_body = middleware::from_fn_with_state(context.clone(), limit_body);
     let no_store = HeaderValue::from_static("no-store");
-    status::health()
-        .merge(guarded)
+    let routes = Router::from(open_routes().merge(guarded));
+    routes
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(SetResponseHeaderLayer::overriding(
@@ -129,6 +120,27 @@ pub fn router(
         .layer(no_web_pages)
         .layer(limit_body)
         .with_state(context)
+}
+
+/// Returns the routes that are open to every caller that can connect.
+fn open_routes() -> OpenApiRouter<Arc<Context>> {
+    status::health()
+}
+
+/// Returns the routes that need the token.
+fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
+    status::routes()
+        .merge(openapi::routes())
+        .merge(orders::routes())
+        .merge(watch::routes())
+        .merge(deliveries::routes())
+        .merge(parked::routes())
+        .merge(projects::routes())
+        .merge(placements::routes())
+        .merge(events::routes())
+        .merge(targets::routes())
+        .merge(notifications::routes())
+        .merge(actions::routes())
 }
 
 /// Limits the time for an operator's request to arrive. Keeps or closes the connection if the body was not read to its
@@ -165,10 +177,12 @@ impl From<StoreError> for Problem {
     }
 }
 
-#[derive(Serialize)]
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
 struct Page<T> {
     items: Vec<T>,
     /// Value of the parameter `after` with which the next page is requested; `null` on the last page.
+    #[schema(value_type = Option<String>)]
     next: Option<Cursor>,
     /// Rows that belong on the page and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -194,24 +208,10 @@ const PAGE_SIZE: u32 = 100;
 /// Maximum number of items on a page of a list.
 const PAGE_SIZE_MAX: u32 = 1000;
 
-fn page_size(limit: Option<u32>) -> u32 {
-    limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX)
-}
-
 /// Returns the parameters in a request's path. A parameter that is not even text is answered as one that is `unknown`.
 fn path_params<T>(
     path: Result<Path<T>, PathRejection>,
     unknown: fn() -> Problem,
 ) -> Result<T, Problem> {
     path.map(|Path(params)| params).map_err(|_| unknown())
-}
-
-/// Returns the id of an order from a request's path. Text that cannot be an id is answered as an unknown order.
-fn order_id(text: String) -> Result<Id, Problem> {
-    Id::new(text).ok_or_else(orders::unknown_order)
-}
-
-/// Returns the id of a project from a request's path. Text that cannot be an id is answered as an unknown project.
-fn project_id(text: String) -> Result<Id, Problem> {
-    Id::new(text).ok_or_else(projects::unknown_project)
 }

@@ -2,53 +2,75 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
+use utoipa::{ToSchema, openapi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::{JsonBody, Object, Property, read_body, unusable};
 use super::pretty_json::PrettyJson;
-use super::query::QueryParams;
-use super::targets::must_be_known;
-use super::{Context, Page, Shared, page_size};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::targets::{event_type, event_types, must_be_known};
+use super::{Context, Page, Shared};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{Cursor, NotificationFilter, NotificationRow};
+use crate::store::{NOTIFICATION_PHASES, NotificationFilter, NotificationRow};
 use notifications::EventType;
 use number_order::Time;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/api/v1/notifications", get(list_notifications))
-        .route("/api/v1/notifications/redrive", post(redrive))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_notifications))
+        .routes(routes!(redrive))
 }
 
-/// Query parameters by which notifications can be listed.
-const LIST_PARAMS: [&str; 8] = [
-    "target", "phase", "type", "since", "before", "sort", "limit", "after",
-];
+/// Parameters by which notifications can be listed.
+struct NotificationList;
 
-/// Phases of a notification.
-const PHASES: [&str; 3] = ["waiting", "delivered", "parked"];
+impl Params for NotificationList {
+    const PARAMS: &'static [Param] = &[
+        Param::new("target", Kind::Text, "of this target"),
+        Param::new(
+            "phase",
+            Kind::Words(|| NOTIFICATION_PHASES.to_vec()),
+            "in this phase",
+        ),
+        Param::new("type", Kind::Words(event_types), "of events of this type"),
+        Param::new("since", Kind::Time, "of events of this time or later"),
+        Param::new("before", Kind::Time, "of events before this time"),
+        SORT,
+        LIMIT,
+        Param::after("^n[0-9a-f]{16}$"),
+    ];
+}
 
+/// Lists notifications: which target is told which event, and what became of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/notifications",
+    tag = "notifications",
+    params(Query<NotificationList>),
+    responses(
+        (status = 200, description = "A page of notifications", body = Page<NotificationRow>),
+        (status = 404, description = "The target is not known"),
+    )
+)]
 async fn list_notifications(
     State(context): Shared,
-    query: RawQuery,
+    query: Query<NotificationList>,
 ) -> Result<PrettyJson<Page<NotificationRow>>, Problem> {
-    let params = QueryParams::read(query, &LIST_PARAMS)?;
-    let types: Vec<&str> = EventType::VARIANTS.iter().map(|one| one.name()).collect();
     let filter = NotificationFilter {
         id: None,
-        target: params.text("target").map(str::to_owned),
-        phase: params.word("phase", &PHASES)?,
-        event_type: params.word("type", &types)?,
-        since: params.time("since")?,
-        before: params.time("before")?,
-        newest_first: params.newest_first()?,
-        after: params.text("after").map(Cursor::from_caller),
-        limit: page_size(params.number("limit")?),
+        target: query.text("target").map(str::to_owned),
+        phase: query.word("phase")?,
+        event_type: query.word("type")?,
+        since: query.time("since")?,
+        before: query.time("before")?,
+        newest_first: query.newest_first()?,
+        after: query.after(),
+        limit: query.limit()?,
     };
     if let Some(target) = &filter.target {
         must_be_known(&context, target).await?;
@@ -59,26 +81,44 @@ async fn list_notifications(
 }
 
 /// Body of a request to send notifications again. What several properties ask for must all hold.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RedriveRequest {
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RedriveRequest {
+    /// Id of the notification.
     id: Option<i64>,
+    /// Name of the target.
     target: Option<String>,
+    /// Phase of the notifications; unless written, `parked`.
     phase: Option<Phase>,
+    /// Type of their events.
     #[serde(rename = "type")]
+    #[schema(schema_with = event_type_if_any)]
     event_type: Option<EventType>,
+    /// Earliest time of their events.
     since: Option<Time>,
+    /// Time before which their events are.
     before: Option<Time>,
+    /// `true`: all that are parked, where nothing else chooses.
+    #[serde(default)]
     all: bool,
+    /// `true`: count them only.
+    #[serde(default)]
     dry_run: bool,
 }
 
 /// Phase of a notification that can be sent again. One that waits will be sent anyhow.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RedrivePhase)]
 enum Phase {
     Delivered,
     Parked,
+}
+
+fn event_type_if_any() -> openapi::Schema {
+    let null = openapi::Object::builder().schema_type(openapi::Type::Null);
+    let one_of = openapi::schema::OneOf::builder();
+    one_of.item(null).item(event_type()).into()
 }
 
 impl Object for RedriveRequest {
@@ -133,7 +173,7 @@ fn redrive_filter(request: RedriveRequest) -> Result<NotificationFilter, Problem
 }
 
 /// Result of a request to send notifications again.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Redriven {
     /// Number of notifications that wait again, or would.
     notifications: u64,
@@ -141,6 +181,16 @@ struct Redriven {
 }
 
 /// Sends notifications again, with all their attempts, or counts them only.
+#[utoipa::path(
+    post,
+    path = "/api/v1/notifications/redrive",
+    tag = "notifications",
+    request_body = RedriveRequest,
+    responses(
+        (status = 200, description = "How many are sent again, or would be", body = Redriven),
+        (status = 404, description = "The target is not known"),
+    )
+)]
 async fn redrive(State(context): Shared, body: JsonBody) -> Result<Json<Redriven>, Problem> {
     let request: RedriveRequest = read_body(body)?;
     let dry_run = request.dry_run;
@@ -169,7 +219,7 @@ mod tests {
     #[test]
     fn nothing_is_sent_again_that_nobody_has_chosen() {
         let refusal = |body| {
-            refused::<RedriveRequest>(body, |request| {
+            refused::<RedriveRequest, _>(body, |request| {
                 redrive_filter(request).map(|_| RedriveRequest::default())
             })
         };

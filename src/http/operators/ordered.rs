@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use serde::Deserialize;
+use utoipa::ToSchema;
+
 use super::body::{Object, Property, unusable};
 use crate::http::problem::Problem;
 use crate::store::Ordered;
@@ -15,7 +18,26 @@ const NUMBER_DIGITS: RangeInclusive<usize> = 4..=15;
 /// Allowed counts of numbers in one order.
 const QUANTITY: RangeInclusive<u32> = 1..=100;
 
-impl Object for Ordered {
+/// Numbers to order, as the body of a request gives them: either a number or a quantity.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderedRequest {
+    /// Region of the numbers, as Sinch writes it.
+    #[schema(pattern = "^[A-Z-]{1,8}$")]
+    region: String,
+    /// Type of the numbers, as Sinch writes it.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^[A-Z0-9_]{1,64}$")]
+    number_type: String,
+    /// The number to order.
+    #[schema(pattern = r"^\+[0-9]{4,15}$")]
+    number: Option<String>,
+    /// Count of numbers for Sinch to choose.
+    #[schema(minimum = 1, maximum = 100)]
+    quantity: Option<u32>,
+}
+
+impl Object for OrderedRequest {
     const PROPERTIES: &'static [Property] = &[
         Property {
             name: "region",
@@ -42,7 +64,7 @@ impl Object for Ordered {
 
 /// Refuses an order that cannot exist at Sinch: one with a region, a type or a number of another form, with a quantity
 /// that is not from 1 to 100, with both a number and a quantity, or with neither.
-pub(super) fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
+pub(super) fn checked_order(ordered: OrderedRequest) -> Result<Ordered, Problem> {
     let number = ordered.number.as_deref();
     let fits = |name: &str| match name {
         "region" => is_word(&ordered.region, REGION_MAX_BYTES, |byte| byte == b'-'),
@@ -54,7 +76,7 @@ pub(super) fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
             .quantity
             .is_none_or(|quantity| QUANTITY.contains(&quantity)),
     };
-    if let Some(Property { name, values, .. }) = Ordered::PROPERTIES
+    if let Some(Property { name, values, .. }) = OrderedRequest::PROPERTIES
         .iter()
         .find(|property| !fits(property.name))
     {
@@ -63,7 +85,18 @@ pub(super) fn checked_order(ordered: Ordered) -> Result<Ordered, Problem> {
     if number.is_some() == ordered.quantity.is_some() {
         return Err(unusable("write either a number or a quantity"));
     }
-    Ok(ordered)
+    let OrderedRequest {
+        region,
+        number_type,
+        number,
+        quantity,
+    } = ordered;
+    Ok(Ordered {
+        region,
+        number_type,
+        number,
+        quantity,
+    })
 }
 
 /// Returns `true` for a word of at most `max` capital letters and other characters that `is_part` allows.

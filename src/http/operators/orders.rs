@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::pretty_json::PrettyJson;
 use super::projects::{may_be_fetched, must_be_known};
-use super::query::QueryParams;
-use super::{Context, Page, Shared, order_id, page_size, path_params, project_id, watch};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, bad_parameter};
+use super::{Context, Page, Shared, path_params};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::store::{
-    AlertQuery, Cursor, Found, NumberQuery, OrderDetail, OrderFilter, OrderRow, Unwatched,
-};
-use number_order::{AlertKind, OrderKey, ParkReason, Readiness};
+use crate::store::{AlertQuery, Found, NumberQuery, OrderDetail, OrderFilter, OrderRow, Unwatched};
+use number_order::{AlertKind, Id, OrderKey, ParkReason, Readiness};
 use strum::VariantNames;
 
 /// Word for the state of orders of which no state was ever reported.
@@ -26,53 +26,90 @@ const UNKNOWN: &str = "UNKNOWN";
 /// Word for numbers that have long not been ready.
 const LATE: &str = "late";
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route(
-            "/api/v1/orders",
-            get(list_orders)
-                .post(watch::watch_list_of_only_project)
-                .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
-        )
-        .route(
-            "/api/v1/orders/{order}",
-            get(find_order)
-                .post(watch::watch_list)
-                .layer(DefaultBodyLimit::max(watch::IMPORT_MAX_BYTES)),
-        )
-        .route(
-            "/api/v1/orders/{project}/{order}",
-            get(show_order).put(watch::watch_order).delete(unwatch),
-        )
-        .route(
-            "/api/v1/orders/{project}/{order}/fetch",
-            post(request_fetch),
-        )
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_orders))
+        .routes(routes!(find_order))
+        .routes(routes!(show_order))
+        .routes(routes!(unwatch))
+        .routes(routes!(request_fetch))
 }
 
-/// Query parameters by which orders can be listed.
-const LIST_PARAMS: [&str; 13] = [
-    "state",
-    "project",
-    "parked",
-    "park_reason",
-    "settled",
-    "alert",
-    "region",
-    "number",
-    "readiness",
-    "changed_since",
-    "sort",
-    "limit",
-    "after",
-];
+/// Parameters by which orders can be listed.
+struct OrderList;
 
+impl Params for OrderList {
+    const PARAMS: &'static [Param] = &[
+        Param::new(
+            "state",
+            Kind::Words(states),
+            "in this state, the provisional one before the confirmed one; `UNKNOWN`: no state was ever said",
+        ),
+        Param::new("project", Kind::Id, "of this project"),
+        Param::new("parked", Kind::Flag, "that are parked, or not"),
+        Param::new(
+            "park_reason",
+            Kind::Words(|| ParkReason::VARIANTS.to_vec()),
+            "that are parked for this reason",
+        ),
+        Param::new(
+            "settled",
+            Kind::Flag,
+            "that are settled; `false`: about which something is open, or that are parked",
+        ),
+        Param::new(
+            "alert",
+            Kind::Words(|| AlertKind::VARIANTS.to_vec()),
+            "with an alert of this kind that fires now",
+        ),
+        Param::new(
+            "region",
+            Kind::Text,
+            "of this region, as Sinch writes it: `AU`",
+        ),
+        Param::new(
+            "number",
+            Kind::Pattern(r"^[ +\-.()/]*[0-9][0-9 +\-.()/]*$"),
+            "with a number in which these digits stand; blanks and signs do not count",
+        ),
+        Param::new(
+            "readiness",
+            Kind::Words(|| [Readiness::VARIANTS, &[LATE]].concat()),
+            "with a number of this readiness; `late`: that was not ready three days after completion",
+        ),
+        Param::new(
+            "changed_since",
+            Kind::Time,
+            "whose state changed at this time or later, by the service's clock",
+        ),
+        SORT,
+        LIMIT,
+        Param::after("^o[0-9a-f]{16}$"),
+    ];
+}
+
+/// Returns the words for the states of orders.
+fn states() -> Vec<&'static str> {
+    let states = number_order::State::ALL.map(number_order::State::as_str);
+    [&states[..], &[UNKNOWN]].concat()
+}
+
+/// Lists orders, with their numbers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders",
+    tag = "orders",
+    params(Query<OrderList>),
+    responses(
+        (status = 200, description = "A page of orders", body = Page<OrderRow>),
+        (status = 404, description = "The project is not known"),
+    )
+)]
 async fn list_orders(
     State(context): Shared,
-    query: RawQuery,
+    query: Query<OrderList>,
 ) -> Result<PrettyJson<Page<OrderRow>>, Problem> {
-    let params = QueryParams::read(query, &LIST_PARAMS)?;
-    let filter = order_filter(&params, &context)?;
+    let filter = order_filter(&query, &context)?;
     if let Some(project) = &filter.project {
         must_be_known(&context, project).await?;
     }
@@ -80,33 +117,30 @@ async fn list_orders(
     Ok(PrettyJson(orders.into()))
 }
 
-fn order_filter(params: &QueryParams, context: &Context) -> Result<OrderFilter, Problem> {
-    let states = number_order::State::ALL.map(number_order::State::as_str);
-    let states = [&states[..], &[UNKNOWN]].concat();
-    let limits = &context.settings.deadlines;
-    let alert = params.word("alert", AlertKind::VARIANTS)?;
-    let readiness = params.word("readiness", &[Readiness::VARIANTS, &[LATE]].concat())?;
+fn order_filter(query: &Query<OrderList>, context: &Context) -> Result<OrderFilter, Problem> {
+    let alert = query.word("alert")?;
+    let readiness = query.word("readiness")?;
     Ok(OrderFilter {
-        state: params.word("state", &states)?.map(str::to_owned),
-        project: params.id("project")?,
-        parked: params.flag("parked")?,
-        park_code: params.word("park_reason", ParkReason::VARIANTS)?,
-        settled: params.flag("settled")?,
+        state: query.word("state")?.map(str::to_owned),
+        project: query.id("project")?,
+        parked: query.flag("parked")?,
+        park_code: query.word("park_reason")?,
+        settled: query.flag("settled")?,
         alert: alert.map(|code| AlertQuery {
             code,
             now: clock::now(),
-            limits: limits.clone(),
+            limits: context.settings.deadlines.clone(),
         }),
-        region: params.text("region").map(str::to_owned),
-        number: params.text("number").map(digits).transpose()?,
+        region: query.text("region").map(str::to_owned),
+        number: query.text("number").map(digits).transpose()?,
         readiness: readiness.map(|word| match word {
             LATE => NumberQuery::Late,
             code => NumberQuery::Code(code),
         }),
-        changed_since: params.time("changed_since")?,
-        newest_first: params.newest_first()?,
-        after: params.text("after").map(Cursor::from_caller),
-        limit: page_size(params.number("limit")?),
+        changed_since: query.time("changed_since")?,
+        newest_first: query.newest_first()?,
+        after: query.after(),
+        limit: query.limit()?,
     })
 }
 
@@ -117,8 +151,8 @@ fn digits(part: &str) -> Result<String, Problem> {
         .chars()
         .all(|c| c.is_ascii_digit() || " +-.()/".contains(c));
     if digits.is_empty() || !is_number {
-        let detail = "number: write digits of a telephone number";
-        return Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail));
+        let detail = "number: write digits of a telephone number".to_owned();
+        return Err(bad_parameter(detail));
     }
     Ok(digits)
 }
@@ -129,14 +163,47 @@ pub(super) fn unknown_order() -> Problem {
 }
 
 /// Parameters of a path that names a project and an order.
-pub(super) type OrderPath = Result<Path<(String, String)>, PathRejection>;
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OrderPath {
+    /// Sinch's id of the project.
+    project: Id,
+    /// Sinch's id of the order.
+    order: Id,
+}
 
+/// Returns the key of the order that a path names.
+pub(super) fn key(path: Result<Path<OrderPath>, PathRejection>) -> Result<OrderKey, Problem> {
+    let OrderPath { project, order } = path_params(path, unknown_order)?;
+    Ok(OrderKey { project, order })
+}
+
+/// Parameter of a path that names an order by its id alone.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct AnyOrderPath {
+    /// Sinch's id of the order.
+    order: Id,
+}
+
+/// Returns an order with its history, by its id alone.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/{order}",
+    tag = "orders",
+    params(AnyOrderPath),
+    responses(
+        (status = 200, description = "The order", body = OrderDetail),
+        (status = 404, description = "No such order is known"),
+        (status = 409, description = "Several projects have an order of this id"),
+    )
+)]
 async fn find_order(
     State(context): Shared,
-    path: Result<Path<String>, PathRejection>,
+    path: Result<Path<AnyOrderPath>, PathRejection>,
 ) -> Result<PrettyJson<OrderDetail>, Problem> {
-    let order = path_params(path, unknown_order)?;
-    match context.store.find(&order_id(order)?).await? {
+    let AnyOrderPath { order } = path_params(path, unknown_order)?;
+    match context.store.find(&order).await? {
         Found::Nothing => Err(unknown_order()),
         Found::One(history) => Ok(PrettyJson(*history)),
         Found::Several => {
@@ -146,24 +213,41 @@ async fn find_order(
     }
 }
 
-pub(super) fn key(path: OrderPath) -> Result<OrderKey, Problem> {
-    let (project, order) = path_params(path, unknown_order)?;
-    Ok(OrderKey {
-        project: project_id(project)?,
-        order: order_id(order)?,
-    })
-}
-
+/// Returns an order with its history: deliveries, fetches, transitions, notifications and alerts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/{project}/{order}",
+    tag = "orders",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "The order", body = OrderDetail),
+        (status = 404, description = "No such order is known"),
+    )
+)]
 async fn show_order(
     State(context): Shared,
-    path: OrderPath,
+    path: Result<Path<OrderPath>, PathRejection>,
 ) -> Result<PrettyJson<OrderDetail>, Problem> {
     let history = context.store.history(&key(path)?).await?;
     history.map(PrettyJson).ok_or_else(unknown_order)
 }
 
 /// Requests a fetch at once for an operator. A parked order gets all its attempts again.
-async fn request_fetch(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+#[utoipa::path(
+    post,
+    path = "/api/v1/orders/{project}/{order}/fetch",
+    tag = "orders",
+    params(OrderPath),
+    responses(
+        (status = 202, description = "The order and its numbers are fetched as soon as slots, rate limit and circuit allow"),
+        (status = 404, description = "No such order, or no such project is configured"),
+        (status = 409, description = "The project's orders are not fetched"),
+    )
+)]
+async fn request_fetch(
+    State(context): Shared,
+    path: Result<Path<OrderPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
     let key = key(path)?;
     may_be_fetched(&context, &key.project)?;
     if context.store.request_fetch(key, clock::now()).await? {
@@ -174,7 +258,21 @@ async fn request_fetch(State(context): Shared, path: OrderPath) -> Result<Status
 }
 
 /// Removes an order that was named by mistake.
-async fn unwatch(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+#[utoipa::path(
+    delete,
+    path = "/api/v1/orders/{project}/{order}",
+    tag = "orders",
+    params(OrderPath),
+    responses(
+        (status = 204, description = "The order is removed"),
+        (status = 404, description = "No such order is known"),
+        (status = 409, description = "The order stays: Sinch has shown it, or a callback has named it"),
+    )
+)]
+async fn unwatch(
+    State(context): Shared,
+    path: Result<Path<OrderPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
     let stays = |why: &str| {
         let detail = format!("the order stays: {why}");
         Err(Problem::with_detail(StatusCode::CONFLICT, detail))

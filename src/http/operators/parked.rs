@@ -2,39 +2,41 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::{JsonBody, Object, Property, read_body};
 use super::orders::{OrderPath, key, unknown_order};
-use super::{Context, Shared};
+use super::{Context, Shared, path_params};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::sinch::callback;
 use crate::store::{DeliveryContent, Dismissed, Kept, NewDelivery, ParkedDelivery, ParkedFound};
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/api/v1/deliveries/{delivery}/replay", post(replay))
-        .route(
-            "/api/v1/deliveries/{delivery}/dismiss",
-            post(dismiss_delivery),
-        )
-        .route(
-            "/api/v1/orders/{project}/{order}/dismiss",
-            post(dismiss_order),
-        )
-        .route("/api/v1/orders/{project}/{order}/forget", post(forget))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(replay))
+        .routes(routes!(dismiss_delivery))
+        .routes(routes!(dismiss_order))
+        .routes(routes!(forget))
 }
 
-type DeliveryPath = Result<Path<String>, PathRejection>;
+/// Parameter of a path that names a delivery.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DeliveryPath {
+    /// Id of the delivery.
+    delivery: i64,
+}
 
-fn unknown_delivery() -> Problem {
+pub(super) fn unknown_delivery() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, "there is no such delivery")
 }
 
@@ -42,13 +44,27 @@ fn not_parked(what: &str) -> Problem {
     Problem::with_detail(StatusCode::CONFLICT, format!("the {what} is not parked"))
 }
 
-fn delivery_id(path: DeliveryPath) -> Result<i64, Problem> {
-    let Path(text) = path.map_err(|_| unknown_delivery())?;
-    text.parse().map_err(|_| unknown_delivery())
+/// Returns the id of the delivery that a path names.
+pub(super) fn delivery_id(path: Result<Path<DeliveryPath>, PathRejection>) -> Result<i64, Problem> {
+    Ok(path_params(path, unknown_delivery)?.delivery)
 }
 
 /// Has a parked delivery processed anew: this program may understand what an earlier one did not, or the cause is removed.
-async fn replay(State(context): Shared, path: DeliveryPath) -> Result<StatusCode, Problem> {
+#[utoipa::path(
+    post,
+    path = "/api/v1/deliveries/{delivery}/replay",
+    tag = "deliveries",
+    params(DeliveryPath),
+    responses(
+        (status = 202, description = "The delivery waits again, under another id"),
+        (status = 404, description = "There is no such delivery"),
+        (status = 409, description = "The delivery is not parked, or is not understood now either"),
+    )
+)]
+async fn replay(
+    State(context): Shared,
+    path: Result<Path<DeliveryPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
     let delivery = delivery_id(path)?;
     let parked = match context.store.parked(delivery).await? {
         ParkedFound::Parked(parked) => parked,
@@ -94,9 +110,21 @@ fn read_again(parked: ParkedDelivery) -> Result<NewDelivery, Problem> {
     })
 }
 
+/// Notes that an operator has seen to a parked delivery: it needs no attention any more.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deliveries/{delivery}/dismiss",
+    tag = "deliveries",
+    params(DeliveryPath),
+    responses(
+        (status = 204, description = "The delivery needs no attention any more"),
+        (status = 404, description = "There is no such delivery"),
+        (status = 409, description = "The delivery is not parked"),
+    )
+)]
 async fn dismiss_delivery(
     State(context): Shared,
-    path: DeliveryPath,
+    path: Result<Path<DeliveryPath>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let delivery = delivery_id(path)?;
     match context
@@ -113,7 +141,22 @@ async fn dismiss_delivery(
     }
 }
 
-async fn dismiss_order(State(context): Shared, path: OrderPath) -> Result<StatusCode, Problem> {
+/// Notes that an operator has seen to a parked order: it needs no attention until an event or a fetch of its own.
+#[utoipa::path(
+    post,
+    path = "/api/v1/orders/{project}/{order}/dismiss",
+    tag = "orders",
+    params(OrderPath),
+    responses(
+        (status = 204, description = "The order needs no attention any more"),
+        (status = 404, description = "No such order is known"),
+        (status = 409, description = "The order is not parked"),
+    )
+)]
+async fn dismiss_order(
+    State(context): Shared,
+    path: Result<Path<OrderPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
     let key = key(path)?;
     let (project, order) = (key.project.clone(), key.order.clone());
     match context.store.dismiss_order(key, clock::now()).await? {
@@ -127,8 +170,10 @@ async fn dismiss_order(State(context): Shared, path: OrderPath) -> Result<Status
 }
 
 /// Body of a request to forget an order.
-#[derive(Deserialize)]
-struct ForgetRequest {
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForgetRequest {
+    /// `true`: count what is kept; `false`: remove it.
     dry_run: bool,
 }
 
@@ -141,16 +186,27 @@ impl Object for ForgetRequest {
 }
 
 /// What is kept about an order, or was until it was forgotten.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Forgotten {
     kept: Kept,
     dry_run: bool,
 }
 
 /// Removes an order with all that is kept about it, or counts that only.
+#[utoipa::path(
+    post,
+    path = "/api/v1/orders/{project}/{order}/forget",
+    tag = "orders",
+    params(OrderPath),
+    request_body = ForgetRequest,
+    responses(
+        (status = 200, description = "How much is kept, or was", body = Forgotten),
+        (status = 404, description = "No such order is known"),
+    )
+)]
 async fn forget(
     State(context): Shared,
-    path: OrderPath,
+    path: Result<Path<OrderPath>, PathRejection>,
     body: JsonBody,
 ) -> Result<Json<Forgotten>, Problem> {
     let key = key(path)?;

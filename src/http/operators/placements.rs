@@ -3,49 +3,54 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{patch, post, put};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use strum::VariantNames;
+use utoipa::openapi::{Schema, schema};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::{JsonBody, Object, Property, read_body};
-use super::ordered::checked_order;
+use super::ordered::{OrderedRequest, checked_order};
 use super::projects::{may_be_fetched, unknown_project};
-use super::{Context, Shared, path_params, project_id};
+use super::{Context, Shared, path_params};
 use crate::clock;
+use crate::explain::word;
 use crate::http::problem::Problem;
 use crate::store::{
-    NewPlacement, NewStep, Ordered, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
+    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
 };
 use number_order::{CallbackKey, Id, StepKind, StepOutcome};
 
 /// Maximum number of characters of a placement's reference.
 const REFERENCE_MAX_CHARS: usize = 64;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route(
-            "/api/v1/placements/{project}/{reference}",
-            put(begin_placement).get(show_placement),
-        )
-        .route(
-            "/api/v1/placements/{project}/{reference}/steps",
-            post(begin_step),
-        )
-        .route(
-            "/api/v1/placements/{project}/{reference}/steps/{step}",
-            patch(end_step),
-        )
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(begin_placement))
+        .routes(routes!(show_placement))
+        .routes(routes!(begin_step))
+        .routes(routes!(end_step))
 }
 
-/// Parameters of a request's path that names a placement.
-type PlacementPath = Result<Path<(String, String)>, PathRejection>;
+/// Parameters of a path that names a placement.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct PlacementPath {
+    /// Sinch's id of the project.
+    project: Id,
+    /// Reference of the placement, from its form.
+    #[param(pattern = "^[a-z0-9-]{1,64}$")]
+    reference: String,
+}
 
-fn placement_in(path: PlacementPath) -> Result<(Id, String), Problem> {
-    let (project, reference) = path_params(path, unknown_project)?;
-    Ok((project_id(project)?, checked_reference(reference)?))
+fn placement_in(path: Result<Path<PlacementPath>, PathRejection>) -> Result<(Id, String), Problem> {
+    let PlacementPath { project, reference } = path_params(path, unknown_project)?;
+    Ok((project, checked_reference(reference)?))
 }
 
 fn checked_reference(reference: String) -> Result<String, Problem> {
@@ -58,14 +63,27 @@ fn checked_reference(reference: String) -> Result<String, Problem> {
 }
 
 /// Records a placement in the journal before its first step. Answers 201 if it was not recorded before.
+#[utoipa::path(
+    put,
+    path = "/api/v1/placements/{project}/{reference}",
+    tag = "placements",
+    params(PlacementPath),
+    request_body = OrderedRequest,
+    responses(
+        (status = 200, description = "The placement was recorded before", body = PlacementRow),
+        (status = 201, description = "The placement is recorded", body = PlacementRow),
+        (status = 404, description = "No such project is configured"),
+        (status = 409, description = "The reference stands for other numbers, or the project's orders are not fetched"),
+    )
+)]
 async fn begin_placement(
     State(context): Shared,
-    path: PlacementPath,
+    path: Result<Path<PlacementPath>, PathRejection>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
     let (project, reference) = placement_in(path)?;
     may_be_fetched(&context, &project)?;
-    let ordered = checked_order(read_body::<Ordered>(body)?)?;
+    let ordered = checked_order(read_body::<OrderedRequest>(body)?)?;
     let new = NewPlacement {
         project,
         reference,
@@ -91,9 +109,21 @@ fn unknown_placement() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
+/// Returns a placement with its steps, and if there is an order.
+#[utoipa::path(
+    get,
+    path = "/api/v1/placements/{project}/{reference}",
+    tag = "placements",
+    params(PlacementPath),
+    responses(
+        (status = 200, description = "The placement", body = PlacementRow),
+        (status = 400, description = "This is no reference"),
+        (status = 404, description = "Nothing was placed under this reference"),
+    )
+)]
 async fn show_placement(
     State(context): Shared,
-    path: PlacementPath,
+    path: Result<Path<PlacementPath>, PathRejection>,
 ) -> Result<Json<PlacementRow>, Problem> {
     let (project, reference) = placement_in(path)?;
     let found = context.store.placement(&project, &reference).await?;
@@ -101,9 +131,10 @@ async fn show_placement(
 }
 
 /// Request that the beginning of a step be recorded.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BeginStep {
+pub(super) struct BeginStep {
+    #[schema(schema_with = step_kind)]
     kind: StepKind,
     /// Only of a create: `true` if the ordered number can be had now.
     available_before: Option<bool>,
@@ -112,6 +143,26 @@ struct BeginStep {
     second_order_risked: bool,
     /// Only of a create: its callback key. The request can be repeated with it until it is answered.
     callback_key: Option<CallbackKey>,
+}
+
+/// Returns the schema of a kind of step: its code, and of a document its id.
+fn step_kind() -> Schema {
+    let plain = StepKind::VARIANTS.iter().copied();
+    let plain = word(&plain.filter(|code| *code != "attach").collect::<Vec<_>>());
+    let text = schema::Object::builder().schema_type(schema::Type::String);
+    let object = || {
+        let object = schema::Object::builder().schema_type(schema::Type::Object);
+        object.required("code")
+    };
+    let fields = schema::Object::builder().schema_type(schema::Type::Object);
+    let fields = fields.property("attachment", text).required("attachment");
+    let attach = object().property("code", word(&["attach"]));
+    let attach = attach.property("fields", fields).required("fields");
+    let null = schema::Object::builder().schema_type(schema::Type::Null);
+    schema::OneOf::builder()
+        .item(object().property("code", plain).property("fields", null))
+        .item(attach)
+        .into()
 }
 
 impl Object for BeginStep {
@@ -141,8 +192,9 @@ impl Object for BeginStep {
 }
 
 /// Answer that the beginning of a step is recorded.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StepRecorded {
+    /// Id of the step within the journal.
     id: i64,
     /// URL for callbacks about the order that the step creates; `null` if the step is no create, or if it is not known
     /// how Sinch reaches the service.
@@ -150,9 +202,21 @@ struct StepRecorded {
 }
 
 /// Records that a step of a placement begins. Its request may be sent to Sinch once this is answered.
+#[utoipa::path(
+    post,
+    path = "/api/v1/placements/{project}/{reference}/steps",
+    tag = "placements",
+    params(PlacementPath),
+    request_body = BeginStep,
+    responses(
+        (status = 201, description = "The step is recorded, and its request may be sent", body = StepRecorded),
+        (status = 404, description = "Nothing was placed under this reference, or no such project is configured"),
+        (status = 409, description = "The step may not begin, or the project's orders are not fetched"),
+    )
+)]
 async fn begin_step(
     State(context): Shared,
-    path: PlacementPath,
+    path: Result<Path<PlacementPath>, PathRejection>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<StepRecorded>), Problem> {
     let (project, reference) = placement_in(path)?;
@@ -186,9 +250,9 @@ async fn begin_step(
 }
 
 /// Request that the outcome of a step be recorded.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct EndStep {
+pub(super) struct EndStep {
     outcome: StepOutcome,
     /// Only of a create: the order that it made.
     order: Option<Id>,
@@ -209,14 +273,43 @@ impl Object for EndStep {
     ];
 }
 
+/// Parameters of a path that names a step of a placement.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct StepPath {
+    /// Sinch's id of the project.
+    project: Id,
+    /// Reference of the placement, from its form.
+    #[param(pattern = "^[a-z0-9-]{1,64}$")]
+    reference: String,
+    /// Id of the step within the journal.
+    step: i64,
+}
+
 /// Records the outcome of a placement's step. The service watches a created order from then on.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/placements/{project}/{reference}/steps/{step}",
+    tag = "placements",
+    params(StepPath),
+    request_body = EndStep,
+    responses(
+        (status = 200, description = "The outcome is recorded", body = PlacementRow),
+        (status = 404, description = "There is no such step"),
+        (status = 409, description = "The step cannot have this outcome"),
+    )
+)]
 async fn end_step(
     State(context): Shared,
-    path: Result<Path<(String, String, i64)>, PathRejection>,
+    path: Result<Path<StepPath>, PathRejection>,
     body: JsonBody,
 ) -> Result<Json<PlacementRow>, Problem> {
-    let (project, reference, step) = path_params(path, unknown_placement)?;
-    let (project, reference) = (project_id(project)?, checked_reference(reference)?);
+    let StepPath {
+        project,
+        reference,
+        step,
+    } = path_params(path, unknown_placement)?;
+    let reference = checked_reference(reference)?;
     let end: EndStep = read_body(body)?;
     let update = StepUpdate {
         project: project.clone(),
@@ -263,7 +356,7 @@ mod tests {
                 "callback_key: write 26 random",
             ),
         ] {
-            let said = refused::<BeginStep>(body, Ok).expect(body);
+            let said = refused::<BeginStep, _>(body, Ok).expect(body);
             assert!(
                 said.contains(expected) && !said.contains("expected"),
                 "{body}: {said}"
@@ -281,7 +374,7 @@ mod tests {
                 "there is no such property; write outcome, order",
             ),
         ] {
-            let said = refused::<EndStep>(body, Ok).expect(body);
+            let said = refused::<EndStep, _>(body, Ok).expect(body);
             assert!(
                 said.contains(expected) && !said.contains("expected"),
                 "{body}: {said}"
@@ -292,8 +385,6 @@ mod tests {
     /// Tests that the cures name every word of the lists.
     #[test]
     fn every_word_of_a_step_is_named_by_its_cure() {
-        use strum::VariantNames;
-
         let (kind, outcome) = (
             BeginStep::PROPERTIES[0].values,
             EndStep::PROPERTIES[0].values,

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Context, Shared, path_params, project_id};
+use super::{Context, Shared, path_params};
 use crate::http::problem::Problem;
 use crate::store::Holdings;
 use number_order::Id;
@@ -22,17 +24,29 @@ const DROP_FOR: Duration = Duration::from_secs(2);
 /// free for others.
 const PAUSE_FACTOR: u32 = 9;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route(
-            "/api/v1/projects/{project}",
-            get(show_project).delete(drop_project),
-        )
-        .route("/api/v1/projects/{project}/resume", post(resume))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(show_project))
+        .routes(routes!(drop_project))
+        .routes(routes!(resume_project))
 }
 
 /// Closes a project's circuit at once, because an operator has removed the cause. The project's fetches go on.
-async fn resume(State(context): Shared, path: ProjectPath) -> Result<StatusCode, Problem> {
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/resume",
+    tag = "projects",
+    params(ProjectPath),
+    responses(
+        (status = 202, description = "The circuit closes"),
+        (status = 404, description = "No such project is configured"),
+        (status = 409, description = "The project's orders are not fetched"),
+    )
+)]
+async fn resume_project(
+    State(context): Shared,
+    path: Result<Path<ProjectPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
     match context.settings.projects.get(&project_in(path)?) {
         Some(Some(resume)) => {
             resume.notify_one();
@@ -61,11 +75,17 @@ pub(super) fn may_be_fetched(context: &Context, project: &Id) -> Result<(), Prob
     }
 }
 
-/// Parameters of a request's path that names a project.
-pub(super) type ProjectPath = Result<Path<String>, PathRejection>;
+/// Parameter of a path that names a project.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ProjectPath {
+    /// Sinch's id of the project.
+    project: Id,
+}
 
-pub(super) fn project_in(path: ProjectPath) -> Result<Id, Problem> {
-    project_id(path_params(path, unknown_project)?)
+/// Returns the project that a path names.
+pub(super) fn project_in(path: Result<Path<ProjectPath>, PathRejection>) -> Result<Id, Problem> {
+    Ok(path_params(path, unknown_project)?.project)
 }
 
 /// Refuses a mistyped project, to distinguish it from one that has nothing to list. A project that is no longer
@@ -79,7 +99,7 @@ pub(super) async fn must_be_known(context: &Context, project: &Id) -> Result<(),
 }
 
 /// A project as the operators' API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Project {
     /// `true` if the configuration has the project.
     configured: bool,
@@ -88,7 +108,20 @@ struct Project {
 }
 
 /// Returns the size of a project's holdings, which an operator should know before dropping them.
-async fn show_project(State(context): Shared, path: ProjectPath) -> Result<Json<Project>, Problem> {
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}",
+    tag = "projects",
+    params(ProjectPath),
+    responses(
+        (status = 200, description = "The project", body = Project),
+        (status = 404, description = "The database has nothing of such a project"),
+    )
+)]
+async fn show_project(
+    State(context): Shared,
+    path: Result<Path<ProjectPath>, PathRejection>,
+) -> Result<Json<Project>, Problem> {
     let project = project_in(path)?;
     let holdings = context.store.holdings(&project).await?;
     Ok(Json(Project {
@@ -98,7 +131,7 @@ async fn show_project(State(context): Shared, path: ProjectPath) -> Result<Json<
 }
 
 /// Result of a request to drop a project: the holdings that it removed, and those that are left.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Dropped {
     removed: Holdings,
     left: Holdings,
@@ -106,7 +139,21 @@ struct Dropped {
 
 /// Removes what is left of a project that is not configured. It removes some rows at a time, so that callbacks of other
 /// projects do not wait. If rows are left after a while, the operator must send the request again.
-async fn drop_project(State(context): Shared, path: ProjectPath) -> Result<Json<Dropped>, Problem> {
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}",
+    tag = "projects",
+    params(ProjectPath),
+    responses(
+        (status = 200, description = "What was removed in about two seconds, and what is left", body = Dropped),
+        (status = 404, description = "The database has nothing of such a project"),
+        (status = 409, description = "The project is configured"),
+    )
+)]
+async fn drop_project(
+    State(context): Shared,
+    path: Result<Path<ProjectPath>, PathRejection>,
+) -> Result<Json<Dropped>, Problem> {
     let project = project_in(path)?;
     if context.settings.projects.contains_key(&project) {
         let detail =

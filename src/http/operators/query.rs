@@ -1,65 +1,199 @@
-//! Parameters of a URL's query, name by name.
+//! Parameters of a URL's query. The list of an endpoint's parameters reads them, and describes them in the API's document.
 
-use axum::extract::RawQuery;
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use url::form_urlencoded;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, Type};
+use utoipa::openapi::{Ref, RefOr, Required, Schema};
+use utoipa::{IntoParams, PartialSchema};
 
+use super::{PAGE_SIZE, PAGE_SIZE_MAX};
+use crate::explain::word;
 use crate::http::problem::Problem;
+use crate::store::Cursor;
 use number_order::{Id, Time};
 
-/// Values of a query's parameters, each under its name.
-pub(super) struct QueryParams(Vec<(String, String)>);
+/// Parameter of a query.
+pub(super) struct Param {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What the parameter means, in a phrase that can follow its name.
+    pub about: &'static str,
+}
 
-impl QueryParams {
-    /// Reads a query that may have parameters of the given names, each at most once.
-    pub(super) fn read(query: RawQuery, names: &[&str]) -> Result<QueryParams, Problem> {
-        let query = query.0.unwrap_or_default();
-        let mut params: Vec<(String, String)> = Vec::new();
+/// Kind of a parameter's value.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    /// Text that the pattern describes; the handler refuses other text.
+    Pattern(&'static str),
+    /// A whole number from the first to the second.
+    Number(u32, u32),
+    /// Some of these words, with commas between them.
+    WordList(fn() -> Vec<String>),
+    /// One of these words.
+    Words(fn() -> Vec<&'static str>),
+    Time,
+    Id,
+    Flag,
+}
+
+impl Param {
+    pub const fn new(name: &'static str, kind: Kind, about: &'static str) -> Param {
+        Param { name, kind, about }
+    }
+
+    /// Returns the parameter that continues a list whose cursors have the pattern.
+    pub const fn after(pattern: &'static str) -> Param {
+        let about = "continues after a page: its `next`, as it is";
+        Param::new("after", Kind::Pattern(pattern), about)
+    }
+
+    fn described(&self) -> Parameter {
+        let text = || Object::builder().schema_type(Type::String);
+        let schema: RefOr<Schema> = match self.kind {
+            Kind::Text => text().into(),
+            Kind::Pattern(pattern) => text().pattern(Some(pattern)).into(),
+            Kind::Number(min, max) => Object::builder()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+                .minimum(Some(min))
+                .maximum(Some(max))
+                .into(),
+            Kind::Words(words) => word(&words()).into(),
+            Kind::WordList(words) => text().pattern(Some(list_pattern(&words()))).into(),
+            Kind::Time => Time::schema(),
+            Kind::Id => Ref::from_schema_name("Id").into(),
+            Kind::Flag => Object::builder().schema_type(Type::Boolean).into(),
+        };
+        ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(self.about))
+            .schema(Some(schema))
+            .build()
+    }
+}
+
+/// Returns the pattern of some of the words with commas between them.
+fn list_pattern(words: &[String]) -> String {
+    let words = words.join("|").replace('.', r"\.").replace('*', r"\*");
+    format!("^({words})(,({words}))*$")
+}
+
+/// Order in which a list stands.
+pub(super) const SORT: Param = Param::new(
+    "sort",
+    Kind::Words(|| vec!["oldest", "newest"]),
+    "which items stand first; unless written, the oldest",
+);
+
+/// Maximum number of items on a page of a list.
+pub(super) const LIMIT: Param = Param::new(
+    "limit",
+    Kind::Number(1, PAGE_SIZE_MAX),
+    "maximum number of items on the page; unless written, 100",
+);
+
+/// Parameters that an endpoint takes.
+pub(super) trait Params {
+    const PARAMS: &'static [Param];
+}
+
+/// Values of the parameters of a query that an endpoint takes. A query with other parameters, or with one twice, is
+/// refused.
+pub(super) struct Query<P> {
+    values: Vec<(String, String)>,
+    params: PhantomData<P>,
+}
+
+impl<P: Params> IntoParams for Query<P> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        P::PARAMS.iter().map(Param::described).collect()
+    }
+}
+
+impl<P: Params, S: Send + Sync> FromRequestParts<S> for Query<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<P>, Problem> {
+        Query::read(parts.uri.query().unwrap_or_default())
+    }
+}
+
+impl<P: Params> Query<P> {
+    /// Reads the text of a query.
+    pub(super) fn read(query: &str) -> Result<Query<P>, Problem> {
+        let mut values: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
-            if !names.contains(&name.as_str()) {
-                let known = names.join(", ");
+            if !P::PARAMS.iter().any(|param| param.name == name) {
+                let known: Vec<&str> = P::PARAMS.iter().map(|param| param.name).collect();
+                let known = known.join(", ");
                 return Err(bad_parameter(format!(
                     "{name:.40}: no such parameter; write one of {known}"
                 )));
             }
-            if params.iter().any(|(known, _)| *known == name) {
+            if values.iter().any(|(known, _)| *known == name) {
                 return Err(bad_parameter(format!(
                     "{name}: written twice; write it once"
                 )));
             }
-            params.push((name, value));
+            values.push((name, value));
         }
-        Ok(QueryParams(params))
+        Ok(Query {
+            values,
+            params: PhantomData,
+        })
     }
 
     /// Returns the value of a parameter, if the query has it.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
+        debug_assert!(P::PARAMS.iter().any(|param| param.name == name), "{name}");
+        let found = self.values.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
+    fn kind(name: &str) -> Option<Kind> {
+        let mut params = P::PARAMS.iter();
+        params
+            .find(|param| param.name == name)
+            .map(|param| param.kind)
+    }
+
     /// Returns the value of a parameter that must be a number.
-    pub(super) fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Problem> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<u32>, Problem> {
+        let (min, max) = match Self::kind(name) {
+            Some(Kind::Number(min, max)) => (min, max),
+            _ => (0, u32::MAX),
+        };
         let read = |text: &str| {
-            let fault = || {
+            let number = text
+                .parse()
+                .ok()
+                .filter(|number| (min..=max).contains(number));
+            number.ok_or_else(|| {
                 bad_parameter(format!(
-                    "{name}: {text:.40?} is no number that can stand here; write digits"
+                    "{name}: {text:.40?} is no number from {min} to {max}"
                 ))
-            };
-            text.parse().map_err(|_| fault())
+            })
         };
         self.text(name).map(read).transpose()
     }
 
-    /// Returns the value of a parameter that must be one of the given words.
-    pub(super) fn word(
-        &self,
-        name: &str,
-        words: &[&'static str],
-    ) -> Result<Option<&'static str>, Problem> {
+    /// Returns the value of a parameter that must be one of its words.
+    pub(super) fn word(&self, name: &str) -> Result<Option<&'static str>, Problem> {
         let Some(text) = self.text(name) else {
             return Ok(None);
+        };
+        let words = match Self::kind(name) {
+            Some(Kind::Words(words)) => words(),
+            _ => Vec::new(),
         };
         let word = words.iter().copied().find(|word| *word == text);
         let fault = || bad_parameter(format!("{name}: write one of {}", words.join(", ")));
@@ -87,11 +221,6 @@ impl QueryParams {
         self.text(name).map(read).transpose()
     }
 
-    /// Returns `true` if the query asks for the newest items first.
-    pub(super) fn newest_first(&self) -> Result<bool, Problem> {
-        Ok(self.word("sort", &["oldest", "newest"])? == Some("newest"))
-    }
-
     /// Returns the value of a parameter that must be `true` or `false`.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         match self.text(name) {
@@ -103,8 +232,24 @@ impl QueryParams {
             ))),
         }
     }
+
+    /// Returns `true` if the query asks for the newest items first.
+    pub(super) fn newest_first(&self) -> Result<bool, Problem> {
+        Ok(self.word(SORT.name)? == Some("newest"))
+    }
+
+    /// Returns the maximum number of items on the page.
+    pub(super) fn limit(&self) -> Result<u32, Problem> {
+        Ok(self.number(LIMIT.name)?.unwrap_or(PAGE_SIZE))
+    }
+
+    /// Returns the position at which the page begins. The list finds out if it is one of its own.
+    pub(super) fn after(&self) -> Option<Cursor> {
+        self.text("after").map(Cursor::from_caller)
+    }
 }
 
-fn bad_parameter(detail: String) -> Problem {
+/// Returns the refusal of a parameter's value.
+pub(super) fn bad_parameter(detail: String) -> Problem {
     Problem::with_detail(StatusCode::BAD_REQUEST, detail)
 }

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, OneOf, Ref, Schema, Type};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::figures::{API_FIGURES, FIGURES, FigureMap, FigureSource};
+use super::figures::{FigureMap, FigureSource};
 use super::pretty_json::PrettyJson;
-use super::targets::{self, InWords, TARGET_FIGURES, TargetView};
+use super::targets::{self, InWords, TargetView};
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -28,20 +30,40 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 const ALERTS_MAX: u32 = 20;
 
 /// Returns the routes of the health checks, which are open to every caller that can connect.
-pub(super) fn health() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(show_readiness))
+pub(super) fn health() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(show_liveness))
+        .routes(routes!(show_readiness))
 }
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/status", get(show_status))
-        .route("/metrics", get(show_metrics))
-        .route("/api/v1/configuration", get(show_configuration))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(show_status))
+        .routes(routes!(show_metrics))
+        .routes(routes!(show_configuration))
+}
+
+/// Reports that the process answers.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "health",
+    responses((status = 200, description = "The process answers", body = String, content_type = "text/plain"))
+)]
+async fn show_liveness() -> &'static str {
+    "alive\n"
 }
 
 /// Reports whether callbacks can be accepted. An outage of Sinch's API is no reason to send them elsewhere.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses(
+        (status = 200, description = "Callbacks are accepted", body = String, content_type = "text/plain"),
+        (status = 503, description = "Callbacks cannot be accepted; the detail is the reason"),
+    )
+)]
 async fn show_readiness(State(context): Shared) -> Response {
     let mut faults = Vec::new();
     if context.metrics.is_draining() {
@@ -68,11 +90,16 @@ async fn show_readiness(State(context): Shared) -> Response {
     }
 }
 
+type ServiceFigures = FigureMap<'static, FigureSource>;
+type ApiFigures = FigureMap<'static, ApiView>;
+type TargetFigures = FigureMap<'static, TargetView>;
+
 /// State of the service as `/status` answers it: the figures that `/metrics` has too, and values that are no figures.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Status<'a> {
     version: &'static str,
     #[serde(flatten)]
+    #[schema(value_type = ServiceFigures)]
     figures: FigureMap<'a, FigureSource>,
     /// Orders that need attention: the most urgent of each kind.
     alerts: &'a [AlertRow],
@@ -81,22 +108,35 @@ struct Status<'a> {
     api: BTreeMap<&'a str, ApiStatus<'a>>,
     targets: BTreeMap<&'a str, TargetStatus<'a>>,
     /// Workers, each with its failures since its last success.
+    #[schema(schema_with = workers)]
     workers: BTreeMap<String, Option<Failing>>,
 }
 
+fn workers() -> Object {
+    let null = Object::builder().schema_type(Type::Null);
+    let failing = Ref::from_schema_name("Failing");
+    let worker = OneOf::builder().item(null).item(failing).build();
+    Object::builder()
+        .schema_type(Type::Object)
+        .additional_properties(Some(Schema::from(worker)))
+        .build()
+}
+
 /// State of the fetches for one project, as `/status` answers it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ApiStatus<'a> {
     #[serde(flatten)]
+    #[schema(value_type = ApiFigures)]
     figures: FigureMap<'a, ApiView>,
     #[serde(flatten)]
     texts: &'a ApiView,
 }
 
 /// A target of notifications, as `/status` answers it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TargetStatus<'a> {
     #[serde(flatten)]
+    #[schema(value_type = TargetFigures)]
     figures: FigureMap<'a, TargetView>,
     /// Reasons for which an operator should see to the target.
     attention: Vec<InWords>,
@@ -115,30 +155,28 @@ async fn figure_source(context: &Context) -> Result<FigureSource, Problem> {
     })
 }
 
+/// Returns the state of the service: counts, queues, refusals, and what needs an operator.
+#[utoipa::path(
+    get,
+    path = "/status",
+    tag = "service",
+    responses((status = 200, description = "The state of the service", body = Status))
+)]
 async fn show_status(State(context): Shared) -> Result<Response, Problem> {
     let source = figure_source(&context).await?;
     let views = context.metrics.api_views();
     let api = views.iter().map(|(project, texts)| {
-        let figures = FigureMap {
-            figures: API_FIGURES,
-            source: texts,
-        };
+        let figures = FigureMap(texts);
         (project.as_str(), ApiStatus { figures, texts })
     });
     let targets = source.targets.iter().map(|view| {
-        let figures = FigureMap {
-            figures: TARGET_FIGURES,
-            source: view,
-        };
+        let figures = FigureMap(view);
         let attention = targets::attention(&view.row);
         (view.row.name.as_str(), TargetStatus { figures, attention })
     });
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
-        figures: FigureMap {
-            figures: FIGURES,
-            source: &source,
-        },
+        figures: FigureMap(&source),
         alerts: &source.standing.alerts,
         service_alerts: &source.standing.service_alerts,
         api: api.collect(),
@@ -149,16 +187,36 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
 }
 
 /// The configuration in force.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Configuration<'a> {
+    /// Each key with its `value` in TOML (`null`: not set), its `source` and the `place` there.
     settings: &'a Value,
 }
 
+/// Returns the configuration in force, as the start or the last reload read it. A secret is `(hidden)`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/configuration",
+    tag = "service",
+    responses((status = 200, description = "The configuration", body = Configuration))
+)]
 async fn show_configuration(State(context): Shared) -> Response {
     let settings = &context.settings.configuration;
     PrettyJson(Configuration { settings }).into_response()
 }
 
+/// Returns the figures of the status for Prometheus and similar systems.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "service",
+    responses(
+        (status = 200, description = "The figures", content(
+            (String = "application/openmetrics-text"),
+            (String = "text/plain"),
+        )),
+    )
+)]
 async fn show_metrics(State(context): Shared, headers: HeaderMap) -> Result<Response, Problem> {
     let form = metrics::Form::accepted(&headers);
     let text = metrics::text(&figure_source(&context).await?, form)

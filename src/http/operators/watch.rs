@@ -1,14 +1,19 @@
 //! Orders that operators make known.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::projects::{ProjectPath, may_be_fetched, project_in, unknown_project};
-use super::{Context, Shared, import, path_params, project_id};
+use super::projects::{may_be_fetched, unknown_project};
+use super::{Context, Shared, import, path_params};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::WatchRequest;
@@ -21,9 +26,17 @@ pub const IMPORT_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Number of the list's ids that the answer shows, so that a person sees if the list was understood as it was meant.
 const FIRST_SHOWN: usize = 5;
 
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(watch_order))
+        .routes(routes!(watch_list))
+        .routes(routes!(watch_list_of_only_project))
+        .layer(DefaultBodyLimit::max(IMPORT_MAX_BYTES))
+}
+
 /// Result of making a list of orders known.
-#[derive(Serialize)]
-pub(super) struct Watched {
+#[derive(Serialize, ToSchema)]
+struct Watched {
     /// Number of orders that were named.
     orders: usize,
     /// Number of the named orders that were not known before.
@@ -35,18 +48,42 @@ pub(super) struct Watched {
     header: Option<String>,
 }
 
+/// Parameters of a path that names a project, and an order that is perhaps not known.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct NewOrderPath {
+    /// Sinch's id of the project.
+    project: Id,
+    /// Sinch's id of the order.
+    #[param(value_type = Id)]
+    order: String,
+}
+
 /// Makes an order known, so that its state is fetched even if no callback ever comes. Answers 201 if the order was not
 /// known before.
-pub(super) async fn watch_order(
+#[utoipa::path(
+    put,
+    path = "/api/v1/orders/{project}/{order}",
+    tag = "orders",
+    params(NewOrderPath),
+    responses(
+        (status = 200, description = "The order was known, and stays as it is", body = Watched),
+        (status = 201, description = "The order is known from now on, and fetched", body = Watched),
+        (status = 404, description = "No such project is configured"),
+        (status = 409, description = "The project's orders are not fetched"),
+        (status = 422, description = "This is no order's id"),
+    )
+)]
+async fn watch_order(
     State(context): Shared,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: Result<Path<NewOrderPath>, PathRejection>,
 ) -> Result<(StatusCode, Json<Watched>), Problem> {
-    let (project, order) = path_params(path, unknown_project)?;
+    let NewOrderPath { project, order } = path_params(path, unknown_project)?;
     let list = import::List {
         orders: vec![import::named(&order).map_err(unusable_list)?],
         header: None,
     };
-    let watched = watch_in_order(&context, &project_id(project)?, list).await?;
+    let watched = watch_in_order(&context, &project, list).await?;
     let status = match watched.new {
         0 => StatusCode::OK,
         _ => StatusCode::CREATED,
@@ -57,21 +94,53 @@ pub(super) async fn watch_order(
 /// Body of a request that carries a list of orders.
 type ListBody = Result<Bytes, BytesRejection>;
 
+/// Parameter of a path that names a project where the path of an order has the order.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ListPath {
+    /// Sinch's id of the project.
+    order: Id,
+}
+
 /// Makes a whole list of orders of a project known; the path's last part is the project's id. A list with a line that
 /// cannot be used is refused whole.
-pub(super) async fn watch_list(
+///
+/// The list has one id a line, or is CSV whose first column has the ids, or has a JSON object a line.
+#[utoipa::path(
+    post,
+    path = "/api/v1/orders/{order}",
+    tag = "orders",
+    params(ListPath),
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, description = "The orders are known from now on, and fetched", body = Watched),
+        (status = 404, description = "No such project is configured"),
+        (status = 409, description = "The project's orders are not fetched"),
+    )
+)]
+async fn watch_list(
     State(context): Shared,
-    path: ProjectPath,
+    path: Result<Path<ListPath>, PathRejection>,
     list: ListBody,
 ) -> Result<Json<Watched>, Problem> {
-    let project = project_in(path)?;
+    let ListPath { order: project } = path_params(path, unknown_project)?;
     Ok(Json(
         watch_in_order(&context, &project, read_list(list)?).await?,
     ))
 }
 
 /// Makes a whole list of orders of the only configured project known.
-pub(super) async fn watch_list_of_only_project(
+#[utoipa::path(
+    post,
+    path = "/api/v1/orders",
+    tag = "orders",
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, description = "The orders are known from now on, and fetched", body = Watched),
+        (status = 409, description = "Several projects are configured, or the project's orders are not fetched"),
+    )
+)]
+async fn watch_list_of_only_project(
     State(context): Shared,
     list: ListBody,
 ) -> Result<Json<Watched>, Problem> {

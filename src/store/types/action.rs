@@ -1,6 +1,7 @@
 //! Actions: what operators had the service do, and who they were.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Cursor;
 use number_order::Time;
@@ -21,7 +22,7 @@ pub struct NewAction {
 }
 
 /// An action that is recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ActionRow {
     /// Row of the action.
     pub id: i64,

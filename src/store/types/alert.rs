@@ -1,21 +1,24 @@
 //! Alerts: orders that need an operator's attention before it is too late.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::explain::explained;
-use number_order::{AlertKind, OrderKey, Time};
+use number_order::{AlertKind, OrderKey, State, Time};
 
 /// An order with an alert that fires.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertRow {
     /// Sinch's id of the order's project.
     pub project: String,
     /// Sinch's id of the order.
     pub order: String,
     /// Confirmed state of the order.
+    #[schema(value_type = Option<State>)]
     pub state: Option<&'static str>,
     /// Kind of the alert, with its threshold.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<AlertKind>)]
     pub alert: AlertKind,
     /// Sinch's `expireTime` of the order.
     pub expires_at: Option<Time>,
@@ -64,10 +67,11 @@ pub struct ResolvedAlert {
 }
 
 /// An alert of an order, as it is recorded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RecordedAlert {
     /// Kind of the alert, with its threshold.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<AlertKind>)]
     pub alert: AlertKind,
     /// Time at which the alert began to fire, as the alert worker saw it.
     pub fired_at: Time,

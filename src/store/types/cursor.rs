@@ -1,9 +1,10 @@
 //! Positions in lists that are read page by page.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Position in a list at which a page ended. Only the backend that made the cursor can read it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Cursor(pub(in crate::store) String);
 

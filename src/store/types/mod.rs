@@ -28,9 +28,9 @@ pub use cursor::Cursor;
 pub use delivery::{Accepted, DeliveryContent, NewDelivery};
 pub use fetch::{FetchResult, Recorded, WatchRequest};
 pub use notification::{
-    EventPage, FeedEvent, FeedRequest, NotificationClaim, NotificationFilter, NotificationOutcome,
-    NotificationRequest, NotificationResult, NotificationRow, NotificationsClaimed, TargetRow,
-    TestEvent,
+    EventPage, FeedEvent, FeedRequest, NOTIFICATION_PHASES, NotificationClaim, NotificationFilter,
+    NotificationOutcome, NotificationRequest, NotificationResult, NotificationRow,
+    NotificationsClaimed, TargetRow, TestEvent,
 };
 pub use number::{DueNumber, NextNumber, NumberChange, NumberFetchResult, NumberRecorded};
 pub use parked::{Dismissed, Kept, ParkedDelivery, ParkedFound};
@@ -40,8 +40,9 @@ pub use placement::{
 };
 pub use processing::{ProcessReport, ProcessRequest, Processed};
 pub use queries::{
-    AlertQuery, Body, DeliveryFilter, DeliveryRow, FetchRow, Found, ListedDelivery, Listing,
-    NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow, TransitionRow,
+    AlertQuery, Body, DELIVERY_PHASES, DeliveryFilter, DeliveryRow, FetchRow, Found,
+    ListedDelivery, Listing, NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow,
+    TransitionRow,
 };
 pub use removal::{Holdings, Unwatched};
 pub use retention::{Pruned, RetentionPeriods};

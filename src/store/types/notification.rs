@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use super::{Cursor, Rate};
 use notifications::{DeliveryFailure, EventType};
@@ -108,7 +110,7 @@ pub enum NotificationOutcome {
 }
 
 /// A target, as operators see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TargetRow {
     /// Name of the target.
     pub name: String,
@@ -132,6 +134,7 @@ pub struct TargetRow {
     pub delivered_at: Option<Time>,
     /// Why the last attempt failed; `null`: it succeeded.
     #[serde(serialize_with = "crate::explain::explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<DeliveryFailure>)]
     pub failure: Option<DeliveryFailure>,
 }
 
@@ -167,8 +170,15 @@ pub struct NotificationFilter {
     pub limit: u32,
 }
 
+/// Phases of a notification, as operators name them.
+pub const NOTIFICATION_PHASES: [&str; 3] = ["waiting", "delivered", "parked"];
+
+fn notification_phase() -> Object {
+    crate::explain::word(&NOTIFICATION_PHASES)
+}
+
 /// A notification, as operators see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct NotificationRow {
     /// Id of the notification.
     pub id: i64,
@@ -187,7 +197,8 @@ pub struct NotificationRow {
     pub project: Option<String>,
     /// Sinch's order id, if the event is about an order.
     pub order: Option<String>,
-    /// `waiting`, `delivered` or `parked`.
+    /// Whether the notification waits, was delivered, or is parked.
+    #[schema(schema_with = notification_phase)]
     pub phase: String,
     /// Number of attempts.
     pub attempts: u32,
@@ -195,6 +206,7 @@ pub struct NotificationRow {
     pub attempted_at: Option<Time>,
     /// Why the last attempt failed; `null`: it succeeded, or there was none.
     #[serde(serialize_with = "crate::explain::explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<DeliveryFailure>)]
     pub failure: Option<DeliveryFailure>,
 }
 

@@ -1,6 +1,7 @@
 //! Parked deliveries and orders, and what is kept about an order: what operators do with them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use number_order::{CallbackKey, Id, Time};
 
@@ -40,7 +41,7 @@ pub enum Dismissed {
 }
 
 /// Number of rows of each kind that are kept about an order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Kept {
     /// Callbacks about the order, and about numbers that no other order has.
     pub deliveries: u64,

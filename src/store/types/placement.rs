@@ -1,6 +1,7 @@
 //! Journal of placements: the steps by which an order was placed, without any personal data.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::explain::explained;
 use number_order::{
@@ -21,7 +22,7 @@ pub struct NewPlacement {
 }
 
 /// Numbers that a placement orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ordered {
     /// Region of the numbers, as Sinch writes it.
     pub region: String,
@@ -63,7 +64,7 @@ pub enum PlacementFound {
 }
 
 /// A placement in the journal, with all its steps.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlacementRow {
     /// Sinch's id of the placement's project.
     pub project: String,
@@ -76,18 +77,20 @@ pub struct PlacementRow {
     pub begun_at: Time,
     /// Standing of the placement: none, one, several or perhaps one order exists.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<Standing>)]
     pub standing: Standing,
     /// Steps of the placement, oldest first.
     pub steps: Vec<StepRow>,
 }
 
 /// A step of a placement, as the journal has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StepRow {
     /// Id of the step within the journal.
     pub id: i64,
     /// Kind of the step: the call that it makes.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<StepKind>)]
     pub kind: StepKind,
     /// Time at which the step was recorded, before its request was sent.
     pub begun_at: Time,

@@ -1,8 +1,10 @@
 //! Types that the queries of operators take and return.
 
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
-use crate::explain::{explained, explained_if_any};
+use crate::explain::{explained, explained_if_any, word};
 use crate::store::changes::{StoredNumber, StoredOrder};
 use crate::store::types::{Cursor, NotificationRow, RecordedAlert, UnreadableRow};
 use number_order::{
@@ -85,17 +87,19 @@ pub struct DeliveryFilter {
 }
 
 /// Current state of an order, with all that is known of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OrderRow {
     /// Sinch's project id.
     pub project: String,
     /// Sinch's order id.
     pub order: String,
     /// Best known state, provisional before confirmed; `null` if no state was ever said.
+    #[schema(value_type = Option<State>)]
     pub state: Option<&'static str>,
     /// `true` if the best known state is Sinch's own answer, with nothing open. Never `true` while the order is parked.
     pub settled: bool,
     /// The state that Sinch last showed.
+    #[schema(value_type = Option<State>)]
     pub confirmed: Option<&'static str>,
     /// Sinch's `updateTime` of the order.
     pub updated_at: Option<Time>,
@@ -106,6 +110,7 @@ pub struct OrderRow {
     /// `true` if Sinch took the order out of a final state.
     pub reopened: bool,
     /// The state that only events claim.
+    #[schema(value_type = Option<State>)]
     pub provisional: Option<&'static str>,
     /// States that events claim and no answer has confirmed or overruled; `UNKNOWN` stands for words that this program
     /// does not know.
@@ -120,6 +125,7 @@ pub struct OrderRow {
     pub attempts: u32,
     /// Reason why the order is parked and not fetched any more.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<ParkReason>)]
     pub parked: Option<ParkReason>,
     /// Time at which an operator dismissed the order; absent unless it is parked, and nothing came of it since.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,12 +175,13 @@ impl OrderRow {
 }
 
 /// A number of an order that is or was COMPLETED, on its way to be usable.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NumberRow {
     /// The number in E.164, with its plus.
     pub phone_number: String,
     /// Readiness that Sinch last showed; `null` until the first answer.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<Readiness>)]
     pub readiness: Option<Readiness>,
     /// Codes of links that have failed, each with its meaning, what to do, and if trying again helps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -193,6 +200,7 @@ pub struct NumberRow {
     pub attempts: u32,
     /// Reason why the last attempt brought no answer; `null` if it did.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<NoAnswer>)]
     pub failure: Option<NoAnswer>,
 }
 
@@ -220,7 +228,7 @@ impl NumberRow {
 }
 
 /// An order with all that is recorded of it, oldest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OrderDetail {
     /// Current state of the order.
     #[serde(flatten)]
@@ -266,8 +274,15 @@ pub enum Found {
     Several,
 }
 
+/// Phases of a delivery, as operators name them.
+pub const DELIVERY_PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
+
+fn delivery_phase() -> Object {
+    word(&DELIVERY_PHASES)
+}
+
 /// One callback, and the decision on it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliveryRow {
     /// Row of the delivery.
     pub id: i64,
@@ -279,10 +294,12 @@ pub struct DeliveryRow {
     pub said_at: Option<Time>,
     /// Time of receipt.
     pub received_at: Time,
-    /// `waiting`, `processed`, `recorded` or `parked`.
+    /// Whether the delivery waits, was processed or recorded, or is parked.
+    #[schema(schema_with = delivery_phase)]
     pub phase: String,
     /// Decision on the delivery; `null` if it is not processed yet.
     #[serde(serialize_with = "explained_if_any")]
+    #[schema(schema_with = crate::explain::coded_if_any::<DeliveryDecision>)]
     pub decision: Option<DeliveryDecision>,
     /// Number of times that the delivery came again.
     pub duplicates: i64,
@@ -292,7 +309,7 @@ pub struct DeliveryRow {
 }
 
 /// Result of one fetch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FetchRow {
     /// Time at which the fetch was sent.
     pub fetched_at: Time,
@@ -302,6 +319,7 @@ pub struct FetchRow {
     pub updated_at: Option<Time>,
     /// Outcome of the answer, or the reason why there was none.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<FetchOutcome>)]
     pub outcome: FetchOutcome,
     /// Beginning of an `expireTime` that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -309,13 +327,15 @@ pub struct FetchRow {
 }
 
 /// A change of an order's state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TransitionRow {
     /// Time at which this program recorded the change.
     pub recorded_at: Time,
     /// State before the change; `null` if there was none.
+    #[schema(value_type = Option<State>)]
     pub from_state: Option<String>,
     /// State after the change.
+    #[schema(value_type = State)]
     pub to_state: String,
     /// `true` if Sinch has shown the change; `false` if only an event claims it.
     pub confirmed: bool,
@@ -323,11 +343,12 @@ pub struct TransitionRow {
     pub said_at: Time,
     /// Cause of the change.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<Cause>)]
     pub cause: Cause,
 }
 
 /// A delivery in a listing.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ListedDelivery {
     /// Sinch's project id.
     pub project: String,

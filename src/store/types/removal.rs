@@ -1,6 +1,7 @@
 //! Removal of orders and projects.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Result of a request to remove an order that was named by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub enum Unwatched {
 }
 
 /// Number of a project's orders, deliveries and placements, or of those that a step has removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holdings {
     /// Number of the project's orders.
     pub orders: u64,

@@ -1,6 +1,7 @@
 //! Alerts about the service: what a process has seen of what they are about, and what has changed of them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::explain::explained;
 use notifications::{RefusedCallback, ServiceAlert};
@@ -18,12 +19,13 @@ pub struct Observed {
 }
 
 /// An alert about the service that fires, or did until now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ServiceAlertRow {
     /// Sinch's id of the project that the alert is about; `null`: it is about none.
     pub project: Option<Id>,
     /// The alert, as it was when it fired.
     #[serde(serialize_with = "explained")]
+    #[schema(schema_with = crate::explain::coded::<ServiceAlert>)]
     pub alert: ServiceAlert,
     /// Time at which the alert began to fire.
     pub fired_at: Time,

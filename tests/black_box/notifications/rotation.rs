@@ -12,11 +12,12 @@ use notifications::{SignedHeaders, SigningKey, VerifyingKey, verify};
 use serde_json::json;
 use standardwebhooks::Webhook;
 use testkit::target::{Reply, Told};
-use testkit::{Service, TARGET_SECRET, Target, folder, not_tried};
+use testkit::{Service, TARGET_SECRET, Target, folder};
 
 use super::receivers::{takes_what_is_genuine, write_block};
 use super::told::now_secs;
 use super::{Played, crm};
+use crate::python;
 
 /// The secret after the change.
 const NEW_SECRET: &str = "whsec_bmV3LXNlY3JldC1vZi10aGUtdGFyZ2V0LXYydzN4NHk1";
@@ -241,18 +242,9 @@ async fn while_a_secret_is_changed_each_receiver_takes_every_request() {
 
 /// Makes an environment of Python with the package; `None`: it cannot be had here.
 fn python_with_package(folder: &Path) -> Option<PathBuf> {
-    let place = folder.join("python");
-    let is_done =
-        |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-    let python = place.join("bin/python");
-    let is_here = is_done(Command::new("python3").args(["-m", "venv"]).arg(&place))
-        && is_done(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]));
-    if !is_here {
-        not_tried(&format!(
-            "the reference implementation in Python: {PACKAGE} cannot be installed"
-        ));
-    }
-    is_here.then_some(python)
+    let what = "the reference implementation in Python";
+    let programs = python::with_package(folder, PACKAGE, what)?;
+    Some(programs.join("python"))
 }
 
 #[tokio::test]

@@ -8,37 +8,40 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::query::{FeedQuery, STREAM_PARAMS, stream_choice};
+use self::query::{FeedList, FeedQuery, StreamList, stream_choice};
 use self::reader::{Batch, Reader};
 use self::stream::EventStream;
-use super::query::QueryParams;
+use super::query::Query;
 use super::{Context, Shared};
 use crate::http::problem::Problem;
 use crate::store::FeedEvent;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/api/v1/events", get(list_events))
-        .route("/api/v1/events/stream", get(stream_events))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_events))
+        .routes(routes!(stream_events))
         .merge(schemas::routes())
 }
 
 /// Page of the feed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FeedPage<'a> {
     /// Id of the feed: a database that is restored from a backup has another one.
     feed: &'a str,
     /// Events as they are stored, and as targets get them.
+    #[schema(value_type = Vec<Object>)]
     events: Vec<&'a RawValue>,
     /// Value of the parameter `after` with which the next page is requested.
     next: i64,
@@ -67,8 +70,21 @@ fn unreadable(sequence: i64) -> Problem {
     Problem::with_detail(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
-async fn list_events(State(context): Shared, query: RawQuery) -> Result<Response, Problem> {
-    let query = FeedQuery::read(query)?;
+/// Returns events after a number: what other systems are told. Waits for some, if the query says so.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "events",
+    params(Query<FeedList>),
+    responses(
+        (status = 200, description = "Events after the number, the oldest first", body = FeedPage),
+        (status = 409, description = "The number is of another feed, or of no event yet; `newest` is the newest one"),
+        (status = 410, description = "Later events are not kept any more; `after` is where to go on"),
+        (status = 500, description = "Another program has changed an event"),
+    )
+)]
+async fn list_events(State(context): Shared, query: Query<FeedList>) -> Result<Response, Problem> {
+    let query = FeedQuery::of(&query)?;
     let mut reader = Reader::open(context.store.clone(), query.choice).await?;
     let batch = match query.wait {
         None => reader.read(query.limit).await?,
@@ -106,13 +122,28 @@ async fn wait_for_events(
 }
 
 /// Streams events as they are recorded, until the reader leaves or the service stops.
+///
+/// `id` is an event's number, `event` its type, and `data` its body.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/stream",
+    tag = "events",
+    params(
+        Query<StreamList>,
+        ("Last-Event-ID" = Option<String>, Header, description = "Number of the last event that the reader saw; it comes before `after`"),
+    ),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 409, description = "The number is of another feed, or of no event yet; `newest` is the newest one"),
+        (status = 410, description = "Later events are not kept any more; `after` is where to go on"),
+    )
+)]
 async fn stream_events(
     State(context): Shared,
     headers: HeaderMap,
-    query: RawQuery,
+    query: Query<StreamList>,
 ) -> Result<Response, Problem> {
-    let params = QueryParams::read(query, &STREAM_PARAMS)?;
-    let choice = stream_choice(&params, &headers)?;
+    let choice = stream_choice(&query, &headers)?;
     let permit = reader_permit(&context)?;
     let reader = Reader::open(context.store.clone(), choice).await?;
     let body = EventStream::new(reader, context.stop.clone(), permit);

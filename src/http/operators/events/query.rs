@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use strum::VariantArray;
 
 use super::reader::{Choice, Start};
-use crate::http::operators::page_size;
-use crate::http::operators::query::QueryParams;
+use crate::http::operators::query::{Kind, LIMIT, Param, Params, Query};
 use crate::http::problem::Problem;
 use notifications::{EventType, TypePattern};
 
 /// Maximum time for which a request waits for events.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX_SECS: u32 = 60;
 
 /// Word for the beginning of what is kept, in place of a number.
 const OLDEST: &str = "oldest";
@@ -21,11 +19,51 @@ const OLDEST: &str = "oldest";
 /// Header with which a reader of the stream resumes.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Query parameters of a page of the feed.
-const PAGE_PARAMS: [&str; 6] = ["after", "feed", "types", "provisional", "limit", "wait"];
+const AFTER: Param = Param::new(
+    "after",
+    Kind::Pattern("^([0-9]{1,18}|oldest)$"),
+    "the events after the one with this number; `oldest`: from the oldest that is kept. Without it there are none: `next` is where to begin",
+);
+const FEED: Param = Param::new(
+    "feed",
+    Kind::Text,
+    "the number is one of this feed: what an earlier page had as its `feed`",
+);
+const TYPES: Param = Param::new(
+    "types",
+    Kind::WordList(TypePattern::all),
+    "only these types, with commas: `order.*,number.ready`",
+);
+const PROVISIONAL: Param = Param::new(
+    "provisional",
+    Kind::Flag,
+    "`true`: also what Sinch has not confirmed, and what becomes of it",
+);
 
-/// Query parameters of the stream.
-pub(super) const STREAM_PARAMS: [&str; 4] = ["after", "feed", "types", "provisional"];
+/// Parameters of a page of the feed.
+pub(super) struct FeedList;
+
+impl Params for FeedList {
+    const PARAMS: &'static [Param] = &[
+        AFTER,
+        FEED,
+        TYPES,
+        PROVISIONAL,
+        LIMIT,
+        Param::new(
+            "wait",
+            Kind::Number(0, WAIT_MAX_SECS),
+            "where there is nothing, wait for this number of seconds",
+        ),
+    ];
+}
+
+/// Parameters of the stream.
+pub(super) struct StreamList;
+
+impl Params for StreamList {
+    const PARAMS: &'static [Param] = &[AFTER, FEED, TYPES, PROVISIONAL];
+}
 
 /// Request for a page of the feed.
 pub(super) struct FeedQuery {
@@ -42,17 +80,12 @@ impl FeedQuery {
     /// # Errors
     ///
     /// Returns the refusal of parameters that make no sense.
-    pub fn read(query: RawQuery) -> Result<FeedQuery, Problem> {
-        let params = QueryParams::read(query, &PAGE_PARAMS)?;
-        let wait: Option<u64> = params.number("wait")?;
-        if wait.is_some_and(|secs| secs > WAIT_MAX.as_secs()) {
-            let detail = format!("wait: write at most {} seconds", WAIT_MAX.as_secs());
-            return Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail));
-        }
+    pub fn of(query: &Query<FeedList>) -> Result<FeedQuery, Problem> {
+        let wait = query.number("wait")?.filter(|secs| *secs > 0);
         Ok(FeedQuery {
-            choice: choice(&params, start("after", params.text("after"))?)?,
-            limit: page_size(params.number("limit")?) as usize,
-            wait: wait.filter(|secs| *secs > 0).map(Duration::from_secs),
+            choice: choice(query, start("after", query.text("after"))?)?,
+            limit: query.limit()? as usize,
+            wait: wait.map(|secs| Duration::from_secs(secs.into())),
         })
     }
 }
@@ -63,7 +96,10 @@ impl FeedQuery {
 /// # Errors
 ///
 /// Returns the refusal of parameters that make no sense.
-pub(super) fn stream_choice(params: &QueryParams, headers: &HeaderMap) -> Result<Choice, Problem> {
+pub(super) fn stream_choice(
+    params: &Query<StreamList>,
+    headers: &HeaderMap,
+) -> Result<Choice, Problem> {
     let last_seen = headers.get(LAST_EVENT_ID);
     let start = match last_seen.filter(|value| !value.is_empty()) {
         Some(value) => start("Last-Event-ID", Some(value.to_str().unwrap_or("?")))?,
@@ -86,7 +122,7 @@ fn start(name: &str, text: Option<&str>) -> Result<Start, Problem> {
     })
 }
 
-fn choice(params: &QueryParams, start: Start) -> Result<Choice, Problem> {
+fn choice<P: Params>(params: &Query<P>, start: Start) -> Result<Choice, Problem> {
     let types = params.text("types").map(types).transpose()?;
     Ok(Choice {
         start,

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::VariantArray;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::http::operators::pretty_json::PrettyJson;
 use crate::http::operators::{Context, Page, path_params};
@@ -23,15 +24,16 @@ const MEDIA_TYPE: &str = "application/schema+json";
 /// Path of the list; each schema has its type behind it.
 const PATH: &str = "/api/v1/events/schemas";
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route(PATH, get(list_schemas))
-        .route("/api/v1/events/schemas/{type}", get(show_schema))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_schemas))
+        .routes(routes!(show_schema))
 }
 
 /// A type of events in the list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ListedSchema {
+    /// Type of the events.
     #[serde(rename = "type")]
     event_type: &'static str,
     /// Version of the schema.
@@ -40,6 +42,13 @@ struct ListedSchema {
     path: String,
 }
 
+/// Lists the types of events, each with the path of its JSON Schema.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/schemas",
+    tag = "events",
+    responses((status = 200, description = "All types of events", body = Page<ListedSchema>))
+)]
 async fn list_schemas() -> PrettyJson<Page<ListedSchema>> {
     let types = EventType::VARIANTS.iter().map(|event_type| ListedSchema {
         event_type: event_type.name(),
@@ -54,9 +63,28 @@ async fn list_schemas() -> PrettyJson<Page<ListedSchema>> {
     PrettyJson(listing.into())
 }
 
+/// Parameter of a path that names a type of events.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TypePath {
+    /// Type of events.
+    #[serde(rename = "type")]
+    name: String,
+}
+
 /// Returns the schema of one type as it is published, byte for byte.
-async fn show_schema(path: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
-    let name = path_params(path, unknown_type)?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/schemas/{type}",
+    tag = "events",
+    params(TypePath),
+    responses(
+        (status = 200, description = "The JSON Schema", body = Object, content_type = "application/schema+json"),
+        (status = 404, description = "There is no such type of events"),
+    )
+)]
+async fn show_schema(path: Result<Path<TypePath>, PathRejection>) -> Result<Response, Problem> {
+    let TypePath { name } = path_params(path, unknown_type)?;
     let event_type: EventType = name.parse().map_err(|_| unknown_type())?;
     let headers = [(header::CONTENT_TYPE, MEDIA_TYPE)];
     Ok((headers, schema(event_type)).into_response())

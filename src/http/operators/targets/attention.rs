@@ -1,10 +1,14 @@
 //! Reasons for which an operator should see to a target, as codes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantNames};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::explain::{Coded, code_schema};
 use crate::store::TargetRow;
 use number_order::Time;
 
@@ -43,6 +47,26 @@ pub(in crate::http::operators) struct InWords {
     #[serde(flatten)]
     reason: Attention,
     text: String,
+}
+
+impl Coded for Attention {
+    const NAME: &'static str = "Attention";
+
+    fn codes() -> Vec<&'static str> {
+        Attention::VARIANTS.to_vec()
+    }
+}
+
+impl PartialSchema for InWords {
+    fn schema() -> RefOr<Schema> {
+        code_schema::<Attention>().into()
+    }
+}
+
+impl ToSchema for InWords {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(Attention::NAME)
+    }
 }
 
 impl Attention {

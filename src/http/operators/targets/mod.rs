@@ -5,12 +5,15 @@ mod figures;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
+use utoipa::{IntoParams, ToSchema, openapi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(super) use self::attention::{Attention, InWords};
 pub(super) use self::figures::{TARGET_FIGURES, TargetView};
@@ -18,19 +21,20 @@ use super::body::{JsonBody, Object, Property, read_body};
 use super::pretty_json::PrettyJson;
 use super::{Context, Page, Shared, path_params};
 use crate::clock;
+use crate::explain::word;
 use crate::http::problem::Problem;
 use crate::store::{Listing, TargetRow, TestEvent};
 use notifications::EventType;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/api/v1/targets", get(list_targets))
-        .route("/api/v1/targets/{target}/resume", post(resume))
-        .route("/api/v1/targets/{target}/test", post(send_test))
+pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_targets))
+        .routes(routes!(resume_target))
+        .routes(routes!(send_test))
 }
 
 /// A target in the list, with the reasons for which an operator should see to it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ListedTarget {
     #[serde(flatten)]
     row: TargetRow,
@@ -44,6 +48,12 @@ pub(super) fn attention(target: &TargetRow) -> Vec<InWords> {
 }
 
 /// Lists all targets, also those that are not configured any more and have notifications.
+#[utoipa::path(
+    get,
+    path = "/api/v1/targets",
+    tag = "targets",
+    responses((status = 200, description = "All targets", body = Page<ListedTarget>))
+)]
 async fn list_targets(State(context): Shared) -> Result<PrettyJson<Page<ListedTarget>>, Problem> {
     let targets = context.store.targets().await?.into_iter();
     let listing = Listing {
@@ -71,12 +81,30 @@ fn unknown_target() -> Problem {
     Problem::with_detail(StatusCode::NOT_FOUND, "no such target is configured")
 }
 
-/// Parameters of a request's path that names a target.
-type TargetPath = Result<Path<String>, PathRejection>;
+/// Parameter of a path that names a target.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TargetPath {
+    /// Name of the target.
+    target: String,
+}
 
 /// Closes a target's circuit, and switches the target on again, because an operator has removed the cause.
-async fn resume(State(context): Shared, path: TargetPath) -> Result<StatusCode, Problem> {
-    let name = path_params(path, unknown_target)?;
+#[utoipa::path(
+    post,
+    path = "/api/v1/targets/{target}/resume",
+    tag = "targets",
+    params(TargetPath),
+    responses(
+        (status = 202, description = "What waits for the target is due now"),
+        (status = 404, description = "There is no such target"),
+    )
+)]
+async fn resume_target(
+    State(context): Shared,
+    path: Result<Path<TargetPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let TargetPath { target: name } = path_params(path, unknown_target)?;
     if !context
         .store
         .resume_target(name.clone(), clock::now())
@@ -89,10 +117,23 @@ async fn resume(State(context): Shared, path: TargetPath) -> Result<StatusCode, 
 }
 
 /// Body of a request for an event that tries a target.
-#[derive(Deserialize)]
-struct TestRequest {
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestRequest {
+    /// Type of the event.
     #[serde(rename = "type")]
+    #[schema(schema_with = event_type)]
     event_type: EventType,
+}
+
+/// Returns the schema of a type of events.
+pub(super) fn event_type() -> openapi::Object {
+    word(&event_types())
+}
+
+/// Returns the types of events.
+pub(super) fn event_types() -> Vec<&'static str> {
+    EventType::VARIANTS.iter().map(|one| one.name()).collect()
 }
 
 impl Object for TestRequest {
@@ -104,20 +145,31 @@ impl Object for TestRequest {
 }
 
 /// An event that tries a target, as it was recorded.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TestSent {
     /// Number of the event.
     sequence: i64,
 }
 
 /// Records an event that tries a target, which the target is told as any other.
+#[utoipa::path(
+    post,
+    path = "/api/v1/targets/{target}/test",
+    tag = "targets",
+    params(TargetPath),
+    request_body = TestRequest,
+    responses(
+        (status = 202, description = "The event is recorded", body = TestSent),
+        (status = 404, description = "There is no such target"),
+    )
+)]
 async fn send_test(
     State(context): Shared,
-    path: TargetPath,
+    path: Result<Path<TargetPath>, PathRejection>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<TestSent>), Problem> {
     let test = TestEvent {
-        target: path_params(path, unknown_target)?,
+        target: path_params(path, unknown_target)?.target,
         event_type: read_body::<TestRequest>(body)?.event_type,
         now: clock::now(),
     };

@@ -64,7 +64,7 @@ async fn a_page_has_what_was_chosen_and_says_how_far_it_looked() {
         ),
         ("after=-1", 400, "after: write"),
         ("after=newest", 400, "after: write"),
-        ("wait=61", 400, "at most 60"),
+        ("wait=61", 400, "is no number from 0 to 60"),
         ("types=order", 400, "types: \\\"order\\\" matches no event"),
         ("types=", 400, "matches no event"),
         ("provisional=yes", 400, "neither true nor false"),

@@ -122,10 +122,11 @@ CREATE INDEX orders_due ON orders (project, fetch_at) WHERE fetch_at IS NOT NULL
 CREATE INDEX orders_priority ON orders (project, priority, fetch_at) WHERE fetch_at IS NOT NULL;
 CREATE INDEX orders_parked ON orders (id) WHERE parked IS NOT NULL;
 CREATE INDEX orders_state ON orders (state, id);
+CREATE INDEX orders_project ON orders (project, id);
 CREATE INDEX orders_unsettled ON orders (project, unsettled_at) WHERE unsettled_at IS NOT NULL AND parked IS NULL;
 CREATE INDEX orders_closed ON orders (closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX orders_expiring ON orders (expires_at) WHERE confirmed_state = 'CREATED';
-CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at)
+CREATE INDEX orders_expiring ON orders (expires_at, project) WHERE confirmed_state = 'CREATED';
+CREATE INDEX orders_in_review_or_blocked ON orders (confirmed_state, updated_at, project)
     WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED');
 
 -- The subject of an order, as an answer last showed it: what only describes it, and no rule depends on. The region stands
@@ -211,6 +212,8 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_not_understood ON deliveries (id) WHERE kind = 'not-understood';
 CREATE INDEX deliveries_number ON deliveries (project, number, id) WHERE number IS NOT NULL;
+-- Leads from a time to a row, for lists: it has so few of the rows that receiving costs no more.
+CREATE INDEX deliveries_received ON deliveries (received_at) WHERE id % 64 = 0;
 
 -- How often a delivery came again.
 CREATE TABLE duplicates (
@@ -407,6 +410,7 @@ CREATE TABLE events (
 
 CREATE UNIQUE INDEX events_order ON events (order_id, order_sequence) WHERE order_id IS NOT NULL;
 CREATE INDEX events_feed ON events (type, provisional, sequence) WHERE NOT test;
+CREATE INDEX events_recorded ON events (recorded_at) WHERE sequence % 64 = 0;
 
 -- A target: a receiver of notifications, with what is known of how it receives them. Its row has the rate and the circuit
 -- that replicas share.

@@ -37,6 +37,7 @@ mod process;
 mod prune;
 mod queries;
 mod rate;
+mod reach;
 mod refusal;
 mod removal;
 mod savepoint;

@@ -4,7 +4,7 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
-use super::lists::push_page;
+use super::reach::{ALL, Reach};
 use crate::store::{ActionFilter, ActionRow, Listing, NewAction};
 use number_order::Time;
 
@@ -60,7 +60,8 @@ where
     if let Some(before) = filter.before {
         query.push(" AND acted_at < ").push_bind(before.0);
     }
-    push_page(&mut query, "id", filter.newest_first, after, filter.limit);
+    let reach = Reach::after(after, filter.newest_first, &ALL);
+    reach.push(&mut query, "id", filter.newest_first, filter.limit);
     query
 }
 

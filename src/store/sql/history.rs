@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::cursor::{List, last};
 use super::notifications::notification_of_row;
+use super::reach::Reach;
 use super::unreadable::{self, Read};
 use super::{Columns, codes, time};
 use crate::store::changes::{StoredNumber, StoredOrder};
@@ -69,6 +70,7 @@ pub(in crate::store) fn page_of_orders(
     found: Read<StoredOrder>,
     mut details: HashMap<i64, OrderDetails>,
     filter: &OrderFilter,
+    reach: Reach,
 ) -> Listing<OrderRow> {
     let ids = found.rows.iter().map(|stored| stored.id);
     let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
@@ -79,7 +81,9 @@ pub(in crate::store) fn page_of_orders(
     Listing {
         items: rows.collect(),
         unreadable: found.unreadable,
-        next: last.map(|row| List::Orders.cursor(row)),
+        next: reach
+            .next(last, filter.newest_first)
+            .map(|row| List::Orders.cursor(row)),
     }
 }
 
@@ -87,6 +91,7 @@ pub(in crate::store) fn page_of_orders(
 pub(in crate::store) fn page_of_deliveries<R: Columns>(
     found: &[R],
     filter: &DeliveryFilter,
+    reach: Reach,
 ) -> sqlx::Result<Listing<ListedDelivery>> {
     let found = each(found, "deliveries", listed_delivery)?;
     let ids = found.rows.iter().map(|row| row.delivery.id);
@@ -94,7 +99,9 @@ pub(in crate::store) fn page_of_deliveries<R: Columns>(
     Ok(Listing {
         items: found.rows,
         unreadable: found.unreadable,
-        next: last.map(|row| List::Deliveries.cursor(row)),
+        next: reach
+            .next(last, filter.newest_first)
+            .map(|row| List::Deliveries.cursor(row)),
     })
 }
 

@@ -3,7 +3,7 @@
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::alerts::{Range, ranges};
-use crate::store::AlertQuery;
+use crate::store::{AlertQuery, DeliveryFilter, NumberQuery, OrderFilter};
 
 /// Restricts a query on `orders AS o JOIN projects AS p` to orders with an alert of the given code.
 pub(in crate::store) fn push_alert<DB>(query: &mut QueryBuilder<DB>, alert: &AlertQuery)
@@ -12,49 +12,56 @@ where
     i64: for<'q> Encode<'q, DB> + Type<DB>,
     &'static str: for<'q> Encode<'q, DB> + Type<DB>,
 {
-    query.push(" AND p.active AND (false");
+    // The ids come from the indexes of these states, and so do the rows in the order of their ids.
+    query.push(" AND p.active AND o.id IN (SELECT 0 WHERE false");
     for (kind, range) in ranges(alert.now, &alert.limits) {
         if kind.code() != alert.code {
             continue;
         }
         match range {
             Range::Expiring(after, until) => {
-                query.push(" OR o.confirmed_state = 'CREATED' AND o.expires_at > ");
-                query.push_bind(after.0).push(" AND o.expires_at <= ");
+                query.push(" UNION ALL SELECT id FROM orders WHERE confirmed_state = 'CREATED' AND expires_at > ");
+                query.push_bind(after.0).push(" AND expires_at <= ");
                 query.push_bind(until.0);
             }
             Range::Lasting(state, before) => {
-                query
-                    .push(" OR o.confirmed_state = ")
-                    .push_bind(state.as_str());
-                query.push(" AND o.updated_at <= ").push_bind(before.0);
+                query.push(" UNION ALL SELECT id FROM orders WHERE confirmed_state IN ('IN_REVIEW', 'BLOCKED') AND confirmed_state = ");
+                query.push_bind(state.as_str());
+                query.push(" AND updated_at <= ").push_bind(before.0);
             }
         }
     }
     query.push(")");
 }
 
-/// Ends a query by the page that begins after the given row: its order, by the id in the given column, and its length.
-pub(in crate::store) fn push_page<DB>(
-    query: &mut QueryBuilder<DB>,
-    id: &str,
-    newest_first: bool,
-    after: Option<i64>,
-    limit: u32,
-) where
-    DB: Database,
-    i64: for<'q> Encode<'q, DB> + Type<DB>,
-{
-    let (beyond, direction) = if newest_first {
-        ("<", "DESC")
-    } else {
-        (">", "ASC")
-    };
-    if let Some(after) = after {
-        query
-            .push(format_args!(" AND {id} {beyond} "))
-            .push_bind(after);
-    }
-    query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
-    query.push_bind(i64::from(limit));
+/// Returns `true` if no index leads to the orders that a filter asks for, so that a page looks through orders one by one. The
+/// indexes of what is open lead to few orders, whatever else is asked for.
+pub(in crate::store) fn looks_through_orders(filter: &OrderFilter) -> bool {
+    let leads_to_few = filter.parked == Some(true)
+        || filter.park_code.is_some()
+        || filter.settled == Some(false)
+        || filter.alert.is_some()
+        || filter.number.is_some()
+        || matches!(filter.readiness, Some(readiness) if readiness != NumberQuery::Code("ready"));
+    let asked = [
+        filter.state.is_some(),
+        filter.project.is_some(),
+        filter.region.is_some(),
+        filter.readiness.is_some(),
+        filter.settled.is_some(),
+        filter.parked.is_some(),
+    ];
+    let asked = asked.into_iter().filter(|is_asked| *is_asked).count();
+    !leads_to_few && (asked > 1 || filter.changed_since.is_some())
+}
+
+/// Returns `true` if no index leads to the deliveries that a filter asks for.
+pub(in crate::store) fn looks_through_deliveries(filter: &DeliveryFilter) -> bool {
+    let leads_to_few = filter.order.is_some() || matches!(filter.phase, Some("parked" | "waiting"));
+    let asked = [
+        filter.project.is_some(),
+        filter.decision.is_some(),
+        filter.phase.is_some(),
+    ];
+    !leads_to_few && asked.contains(&true)
 }

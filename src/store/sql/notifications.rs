@@ -1,11 +1,13 @@
 //! Lists of notifications and targets: the queries that are the same in every backend's SQL, and the rows as values.
 
+use std::ops::Range;
+
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
-use super::lists::push_page;
 use super::outbox::health_of_row;
+use super::reach::Reach;
 use super::{codes, time};
 use crate::store::{Listing, NotificationFilter, NotificationRow, TargetRow};
 use number_order::Time;
@@ -24,10 +26,44 @@ macro_rules! select_notifications {
 }
 pub(in crate::store) use select_notifications;
 
-/// Builds the query for a page of notifications, after the given row.
+/// Returns `true` if no index leads to the notifications that a filter asks for.
+pub(in crate::store) fn looks_through(filter: &NotificationFilter) -> bool {
+    !waits_or_is_parked(filter) && (filter.event_type.is_some() || filter.target.is_some())
+}
+
+fn waits_or_is_parked(filter: &NotificationFilter) -> bool {
+    matches!(filter.phase, Some("waiting" | "parked"))
+}
+
+/// Builds the query for the first and the last notification of the events between two numbers. Both ids grow alike.
+pub(in crate::store) fn select_bounds<DB>(events: &Range<i64>) -> QueryBuilder<DB>
+where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(
+        "SELECT (SELECT min(id + 0) FROM notifications WHERE event = \
+         (SELECT min(event) FROM notifications WHERE event >= ",
+    );
+    query.push_bind(events.start).push(
+        ")) AS first, (SELECT max(id + 0) FROM notifications WHERE event = \
+         (SELECT max(event) FROM notifications WHERE event < ",
+    );
+    query.push_bind(events.end).push(")) AS last");
+    query
+}
+
+/// Reads the ids between which the notifications lie, from [`select_bounds`].
+pub(in crate::store) fn bounds_of_row(row: &impl Columns) -> sqlx::Result<Range<i64>> {
+    let (first, last) = (row.int_if_any("first")?, row.int_if_any("last")?);
+    // Where there is no such event, there is no notification of it.
+    Ok(first.unwrap_or(0)..last.map_or(0, |last| last + 1))
+}
+
+/// Builds the query for a page of notifications, within the given rows.
 pub(in crate::store) fn select_page<DB>(
     filter: &NotificationFilter,
-    after: Option<i64>,
+    reach: Reach,
 ) -> QueryBuilder<DB>
 where
     DB: Database,
@@ -37,7 +73,13 @@ where
 {
     let mut query = QueryBuilder::new(concat!(select_notifications!(), " WHERE true"));
     push_conditions(&mut query, filter);
-    push_page(&mut query, "n.id", filter.newest_first, after, filter.limit);
+    // Those that wait or are parked are few, and have an index: the databases must not walk through all for the order.
+    let id = if waits_or_is_parked(filter) {
+        "n.id + 0"
+    } else {
+        "n.id"
+    };
+    reach.push(&mut query, id, filter.newest_first, filter.limit);
     query
 }
 
@@ -131,6 +173,7 @@ where
 pub(in crate::store) fn page<R: Columns>(
     found: &[R],
     filter: &NotificationFilter,
+    reach: Reach,
 ) -> sqlx::Result<Listing<NotificationRow>> {
     let items = found.iter().map(notification_of_row);
     let items: Vec<NotificationRow> = items.collect::<sqlx::Result<_>>()?;
@@ -139,7 +182,9 @@ pub(in crate::store) fn page<R: Columns>(
     Ok(Listing {
         items,
         unreadable: Vec::new(),
-        next: last.map(|row| List::Notifications.cursor(row)),
+        next: reach
+            .next(last, filter.newest_first)
+            .map(|row| List::Notifications.cursor(row)),
     })
 }
 
@@ -171,7 +216,7 @@ macro_rules! select_targets {
             ", (SELECT count(*) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'waiting') AS waiting, \
              (SELECT count(*) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'parked') AS parked, \
              (SELECT min(e.recorded_at) FROM events AS e WHERE e.sequence = \
-                 (SELECT min(n.event) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'waiting')) AS oldest_at \
+                 (SELECT min(n.event + 0) FROM notifications AS n WHERE n.target = t.id AND n.phase = 'waiting')) AS oldest_at \
              FROM targets AS t ORDER BY t.name"
         )
     };

@@ -38,6 +38,7 @@ mod process;
 mod prune;
 mod queries;
 mod rates;
+mod reach;
 mod readers;
 mod removal;
 mod restore;

@@ -7,9 +7,11 @@ use sqlx::{PgConnection, Postgres, Row};
 use crate::store::postgres::Store;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
+use crate::store::postgres::reach::{bounds, shortened};
 use crate::store::sql::cursor::List;
 use crate::store::sql::feed::FeedMarks;
-use crate::store::sql::notifications::{page, select_page, select_targets, target_of_row};
+use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
+use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::{
     EventPage, FeedRequest, Listing, NotificationFilter, NotificationRow, StoreError, TargetRow,
 };
@@ -48,6 +50,26 @@ fn select(request: &FeedRequest, after: i64) -> Query<'_, Postgres, PgArguments>
         sqlx::query(SELECT_SOME).bind(types).bind(provisional)
     };
     select.bind(after).bind(i64::from(request.limit))
+}
+
+/// Returns the notifications that a page looks through.
+async fn reach(
+    db: &mut PgConnection,
+    filter: &NotificationFilter,
+    after: Option<i64>,
+) -> sqlx::Result<Reach> {
+    let mut ids = ALL;
+    if filter.since.is_some() || filter.before.is_some() {
+        let events = bounds(db, Listed::EVENTS, filter.since, filter.before).await?;
+        let mut query = notifications::select_bounds::<Postgres>(&events);
+        ids = notifications::bounds_of_row(&query.build().fetch_one(&mut *db).await?)?;
+    }
+    let reach = Reach::after(after, filter.newest_first, &ids);
+    if notifications::looks_through(filter) {
+        shortened(db, reach, Listed::NOTIFICATIONS, filter.newest_first).await
+    } else {
+        Ok(reach)
+    }
 }
 
 impl Store {
@@ -103,10 +125,11 @@ impl Store {
         let after = after.transpose()?;
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let mut query = select_page::<Postgres>(filter, after);
+            let reach = reach(&mut work, filter, after).await?;
+            let mut query = select_page::<Postgres>(filter, reach);
             let found = query.build().fetch_all(&mut *work).await?;
             work.undo().await?;
-            Ok(page(&found, filter)?)
+            Ok(page(&found, filter, reach)?)
         })
         .await
     }

@@ -13,9 +13,11 @@ use crate::store::postgres::Store;
 use crate::store::postgres::details;
 use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
+use crate::store::postgres::reach::{bounds, shortened};
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
-use crate::store::sql::lists::{push_alert, push_page};
+use crate::store::sql::lists::{looks_through_deliveries, looks_through_orders, push_alert};
+use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::sql::unreadable;
 use crate::store::{
     AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
@@ -30,6 +32,10 @@ type Query = QueryBuilder<Postgres>;
 const UNSETTLED: &str = "\
     (SELECT id FROM orders WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders WHERE parked IS NOT NULL) AS open JOIN orders AS o ON o.id = open.id";
+
+/// Restricts a query to orders with a number that is not ready. What else its number must be follows.
+const NOT_READY: &str = " AND o.id IN (SELECT n.order_id FROM order_numbers AS n \
+     WHERE n.followed_at IS NOT NULL AND n.readiness IS DISTINCT FROM 'ready' AND ";
 
 const SELECT_DELIVERIES: &str = concat!(
     "SELECT p.sinch_id AS project, d.order_sinch_id, ",
@@ -68,13 +74,17 @@ impl Store {
             ..alert.clone()
         });
         let mut work = self.shared.readers.begin_reading().await?;
-        let mut query = select_orders(filter, alert.as_ref(), after);
+        let mut reach = Reach::after(after, filter.newest_first, &ALL);
+        if looks_through_orders(filter) {
+            reach = shortened(&mut work, reach, Listed::ORDERS, filter.newest_first).await?;
+        }
+        let mut query = select_orders(filter, alert.as_ref(), reach);
         let found = query.build().fetch_all(&mut *work).await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
         let details = details::read(&mut work, &ids).await?;
         work.undo().await?;
-        Ok(page_of_orders(found, details, filter))
+        Ok(page_of_orders(found, details, filter, reach))
     }
 
     pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
@@ -98,10 +108,17 @@ impl Store {
             .transpose()?;
         let page = bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let mut query = select_deliveries(filter, after);
+            let (since, before) = (filter.received_since, filter.received_before);
+            let bounds = bounds(&mut work, Listed::DELIVERIES, since, before).await?;
+            let mut reach = Reach::after(after, filter.newest_first, &bounds);
+            if looks_through_deliveries(filter) {
+                reach =
+                    shortened(&mut work, reach, Listed::DELIVERIES, filter.newest_first).await?;
+            }
+            let mut query = select_deliveries(filter, reach);
             let found = query.build().fetch_all(&mut *work).await?;
             work.undo().await?;
-            Ok(page_of_deliveries(&found, filter)?)
+            Ok(page_of_deliveries(&found, filter, reach)?)
         });
         let page = page.await?;
         self.shared.met.note(&page.unreadable);
@@ -109,8 +126,8 @@ impl Store {
     }
 }
 
-/// Builds the query for a page of orders, after the given row.
-fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option<i64>) -> Query {
+/// Builds the query for a page of orders, within the given rows.
+fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, reach: Reach) -> Query {
     let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
     let is_open = filter.settled == Some(false);
     query.push(if is_open { UNSETTLED } else { "orders AS o" });
@@ -137,18 +154,23 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option
         query.push_bind(storable(region)).push(")");
     }
     if let Some(digits) = &filter.number {
-        query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND strpos(phone_number, ");
+        query.push(" AND o.id IN (SELECT order_id FROM order_numbers WHERE strpos(phone_number, ");
         query.push_bind(storable(digits)).push(") > 0)");
     }
-    if let Some(readiness) = filter.readiness {
-        query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND ");
-        match readiness {
-            NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code).push(")"),
-            NumberQuery::Late => query
-                .push(LATE)
-                .push_bind(LATE_AFTER.as_micros() as i64)
-                .push(")"),
-        };
+    match filter.readiness {
+        // Most numbers are ready, and no index has those.
+        Some(NumberQuery::Code("ready")) => {
+            query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND n.readiness = 'ready')");
+        }
+        Some(readiness) => {
+            query.push(NOT_READY);
+            match readiness {
+                NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code),
+                NumberQuery::Late => query.push(LATE).push_bind(LATE_AFTER.as_micros() as i64),
+            };
+            query.push(")");
+        }
+        None => {}
     }
     if let Some(since) = filter.changed_since {
         query.push(
@@ -159,7 +181,7 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, after: Option
     if let Some(alert) = alert {
         push_alert(&mut query, alert);
     }
-    push_page(&mut query, "o.id", filter.newest_first, after, filter.limit);
+    reach.push(&mut query, "o.id", filter.newest_first, filter.limit);
     query
 }
 
@@ -176,10 +198,10 @@ fn push_project(query: &mut Query, column: &str, project: &Id) {
     query.push_bind(project.to_string()).push(")");
 }
 
-/// Builds the query for a page of deliveries, after the given row.
+/// Builds the query for a page of deliveries, within the given rows.
 pub(in crate::store::postgres) fn select_deliveries(
     filter: &DeliveryFilter,
-    after: Option<i64>,
+    reach: Reach,
 ) -> Query {
     let mut query = Query::new(SELECT_DELIVERIES);
     if let Some(project) = &filter.project {
@@ -209,7 +231,7 @@ pub(in crate::store::postgres) fn select_deliveries(
     if let Some(before) = filter.received_before {
         query.push(" AND d.received_at < ").push_bind(before.0);
     }
-    push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
+    reach.push(&mut query, "d.id", filter.newest_first, filter.limit);
     query
 }
 

@@ -5,6 +5,7 @@ use sqlx::Row;
 use super::super::outbox::SELECT_SOME;
 use super::super::queries::select_deliveries;
 use super::*;
+use crate::store::sql::reach::{ALL, Reach};
 
 /// Number of deliveries, and of events, of the past.
 const PAST: usize = 20_000;
@@ -12,7 +13,7 @@ const PAST: usize = 20_000;
 /// Returns the number of rows that the busiest step of a statement hands on. The statement's parameters are texts and the
 /// limit.
 async fn handed_on(fixture: &Fixture, filter: &DeliveryFilter, parameters: &[&str]) -> usize {
-    let query = select_deliveries(filter, None);
+    let query = select_deliveries(filter, Reach::after(None, false, &ALL));
     let mut sql = query.sql().as_str().to_owned();
     for (nth, value) in parameters.iter().enumerate() {
         sql = sql.replace(&format!("${}", nth + 1), value);

@@ -5,7 +5,9 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::store::sql::cursor::List;
 use crate::store::sql::feed::FeedMarks;
 use crate::store::sql::json;
-use crate::store::sql::notifications::{page, select_page, select_targets, target_of_row};
+use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
+use crate::store::sql::reach::{ALL, Listed, Reach};
+use crate::store::sqlite::reach::{bounds, shortened};
 use crate::store::sqlite::{Store, StoreError};
 use crate::store::{
     EventPage, FeedRequest, Listing, NotificationFilter, NotificationRow, TargetRow,
@@ -39,6 +41,26 @@ pub(in crate::store::sqlite) async fn targets(
     found.iter().map(target_of_row).collect()
 }
 
+/// Returns the notifications that a page looks through.
+async fn reach(
+    db: &mut SqliteConnection,
+    filter: &NotificationFilter,
+    after: Option<i64>,
+) -> sqlx::Result<Reach> {
+    let mut ids = ALL;
+    if filter.since.is_some() || filter.before.is_some() {
+        let events = bounds(db, Listed::EVENTS, filter.since, filter.before).await?;
+        let mut query = notifications::select_bounds::<Sqlite>(&events);
+        ids = notifications::bounds_of_row(&query.build().fetch_one(&mut *db).await?)?;
+    }
+    let reach = Reach::after(after, filter.newest_first, &ids);
+    if notifications::looks_through(filter) {
+        shortened(db, reach, Listed::NOTIFICATIONS, filter.newest_first).await
+    } else {
+        Ok(reach)
+    }
+}
+
 impl Store {
     pub(in crate::store) async fn events(
         &self,
@@ -70,10 +92,11 @@ impl Store {
     ) -> Result<Listing<NotificationRow>, StoreError> {
         let after = filter.after.as_ref();
         let after = after.map(|cursor| List::Notifications.row(cursor));
-        let found = select_page::<Sqlite>(filter, after.transpose()?)
-            .build()
-            .fetch_all(&mut *self.readers.begin().await?)
-            .await?;
-        Ok(page(&found, filter)?)
+        let after = after.transpose()?;
+        let mut db = self.readers.begin().await?;
+        let reach = reach(&mut db, filter, after).await?;
+        let mut query = select_page::<Sqlite>(filter, reach);
+        let found = query.build().fetch_all(&mut *db).await?;
+        Ok(page(&found, filter, reach)?)
     }
 }

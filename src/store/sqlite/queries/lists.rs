@@ -6,8 +6,10 @@ use super::delivery_columns;
 use crate::store::changes::StoredOrder;
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
-use crate::store::sql::lists::{push_alert, push_page};
+use crate::store::sql::lists::{looks_through_deliveries, looks_through_orders, push_alert};
+use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::sql::unreadable;
+use crate::store::sqlite::reach::{bounds, shortened};
 use crate::store::sqlite::rows::order_text;
 use crate::store::sqlite::{Store, StoreError, details, numbers};
 use crate::store::{DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow};
@@ -21,6 +23,10 @@ pub(in crate::store::sqlite) const UNSETTLED: &str = "\
     (SELECT id FROM orders INDEXED BY orders_unsettled WHERE unsettled_at IS NOT NULL AND parked IS NULL \
       UNION ALL SELECT id FROM orders INDEXED BY orders_parked WHERE parked IS NOT NULL) AS open \
      CROSS JOIN orders AS o ON o.id = open.id";
+
+/// Restricts a query to orders with a number that is not ready. What else its number must be follows.
+const NOT_READY: &str = " AND o.id IN (SELECT n.order_id FROM order_numbers AS n INDEXED BY order_numbers_not_ready \
+     WHERE n.followed_at IS NOT NULL AND n.readiness IS NOT 'ready' AND ";
 
 const SELECT_DELIVERIES: &str = concat!(
     "SELECT p.sinch_id AS project, d.order_sinch_id, ",
@@ -36,13 +42,17 @@ impl Store {
         let after = filter.after.as_ref();
         let after = after.map(|cursor| List::Orders.row(cursor)).transpose()?;
         let mut db = self.readers.begin().await?;
-        let mut query = select_orders(filter, after);
+        let mut reach = Reach::after(after, filter.newest_first, &ALL);
+        if looks_through_orders(filter) {
+            reach = shortened(&mut db, reach, Listed::ORDERS, filter.newest_first).await?;
+        }
+        let mut query = select_orders(filter, reach);
         let found = query.build().fetch_all(&mut *db).await?;
         let found = unreadable::each::<StoredOrder>(&found)?;
         self.met.note(&found.unreadable);
         let ids: Vec<i64> = found.rows.iter().map(|stored| stored.id).collect();
         let details = details::read(&mut db, &ids).await?;
-        Ok(page_of_orders(found, details, filter))
+        Ok(page_of_orders(found, details, filter, reach))
     }
 
     pub(in crate::store) async fn any_confirmed(&self, project: &Id) -> Result<bool, StoreError> {
@@ -63,26 +73,38 @@ impl Store {
         let after = after
             .map(|cursor| List::Deliveries.row(cursor))
             .transpose()?;
-        let found = select_deliveries(filter, after)
-            .build()
-            .fetch_all(&mut *self.readers.begin().await?)
-            .await?;
-        let page = page_of_deliveries(&found, filter)?;
+        let mut db = self.readers.begin().await?;
+        let (since, before) = (filter.received_since, filter.received_before);
+        let bounds = bounds(&mut db, Listed::DELIVERIES, since, before).await?;
+        let mut reach = Reach::after(after, filter.newest_first, &bounds);
+        if looks_through_deliveries(filter) {
+            reach = shortened(&mut db, reach, Listed::DELIVERIES, filter.newest_first).await?;
+        }
+        let mut query = select_deliveries(filter, reach);
+        let found = query.build().fetch_all(&mut *db).await?;
+        let page = page_of_deliveries(&found, filter, reach)?;
         self.met.note(&page.unreadable);
         Ok(page)
     }
 }
 
-/// Builds the query for a page of orders, after the given row.
-pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Option<i64>) -> Query {
+/// Builds the query for a page of orders, within the given rows.
+pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, reach: Reach) -> Query {
     let mut query = Query::new(concat!("SELECT ", order_text!(), " FROM "));
-    let is_open = filter.settled == Some(false);
-    query.push(if is_open { UNSETTLED } else { "orders AS o" });
+    let is_parked = filter.parked == Some(true) || filter.park_code.is_some();
+    query.push(if filter.settled == Some(false) {
+        UNSETTLED
+    } else if is_parked {
+        "orders AS o INDEXED BY orders_parked"
+    } else {
+        "orders AS o"
+    });
     query.push(" JOIN projects AS p ON p.id = o.project WHERE true");
     if let Some(project) = &filter.project {
         query
-            .push(" AND p.sinch_id = ")
-            .push_bind(project.to_string());
+            .push(" AND o.project = (SELECT id FROM projects WHERE sinch_id = ")
+            .push_bind(project.to_string())
+            .push(")");
     }
     if let Some(state) = &filter.state {
         query.push(" AND o.state = ").push_bind(state.clone());
@@ -96,25 +118,34 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
         None => &mut query,
     };
     if let Some(code) = filter.park_code {
-        query.push(" AND o.parked = ").push_bind(code);
+        query
+            .push(" AND o.parked IS NOT NULL AND o.parked = ")
+            .push_bind(code);
     }
     if let Some(region) = &filter.region {
         query.push(" AND o.id IN (SELECT order_id FROM order_details WHERE region = ");
         query.push_bind(region.clone()).push(")");
     }
     if let Some(digits) = &filter.number {
-        query.push(" AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND instr(phone_number, ");
+        query.push(" AND o.id IN (SELECT order_id FROM order_numbers WHERE instr(phone_number, ");
         query.push_bind(digits.clone()).push(") > 0)");
     }
-    if let Some(readiness) = filter.readiness {
-        query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND ");
-        match readiness {
-            NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code).push(")"),
-            NumberQuery::Late => query
-                .push(numbers::LATE)
-                .push_bind(LATE_AFTER.as_micros() as i64)
-                .push(")"),
-        };
+    match filter.readiness {
+        // Most numbers are ready, and no index has those.
+        Some(NumberQuery::Code("ready")) => {
+            query.push(" AND EXISTS (SELECT 1 FROM order_numbers AS n WHERE n.order_id = o.id AND n.readiness = 'ready')");
+        }
+        Some(readiness) => {
+            query.push(NOT_READY);
+            match readiness {
+                NumberQuery::Code(code) => query.push("n.readiness = ").push_bind(code),
+                NumberQuery::Late => query
+                    .push(numbers::LATE)
+                    .push_bind(LATE_AFTER.as_micros() as i64),
+            };
+            query.push(")");
+        }
+        None => {}
     }
     if let Some(since) = filter.changed_since {
         query.push(
@@ -125,15 +156,12 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, after: Optio
     if let Some(alert) = &filter.alert {
         push_alert(&mut query, alert);
     }
-    push_page(&mut query, "o.id", filter.newest_first, after, filter.limit);
+    reach.push(&mut query, "o.id", filter.newest_first, filter.limit);
     query
 }
 
-/// Builds the query for a page of deliveries, after the given row.
-pub(in crate::store::sqlite) fn select_deliveries(
-    filter: &DeliveryFilter,
-    after: Option<i64>,
-) -> Query {
+/// Builds the query for a page of deliveries, within the given rows.
+pub(in crate::store::sqlite) fn select_deliveries(filter: &DeliveryFilter, reach: Reach) -> Query {
     let mut query = Query::new(SELECT_DELIVERIES);
     if let Some(project) = &filter.project {
         query
@@ -160,6 +188,11 @@ pub(in crate::store::sqlite) fn select_deliveries(
         Some("parked") => {
             query.push(" AND d.phase = 'parked'");
         }
+        Some("waiting") => {
+            query.push(
+                " AND d.phase = 'waiting' AND d.id > (SELECT processed_through FROM service)",
+            );
+        }
         Some(phase) => {
             query.push(" AND d.phase = ").push_bind(phase);
         }
@@ -171,6 +204,6 @@ pub(in crate::store::sqlite) fn select_deliveries(
     if let Some(before) = filter.received_before {
         query.push(" AND d.received_at < ").push_bind(before.0);
     }
-    push_page(&mut query, "d.id", filter.newest_first, after, filter.limit);
+    reach.push(&mut query, "d.id", filter.newest_first, filter.limit);
     query
 }

@@ -1,6 +1,7 @@
 //! Query plans: no statement that is made often reads what grows with the past.
 
 use super::*;
+use crate::store::sql::reach::{ALL, Reach};
 use crate::store::sqlite::{alerts, outbox, queries, service_alerts, summary};
 use crate::store::{DeliveryFilter, OrderFilter};
 
@@ -55,6 +56,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     assert_eq!(costly(&by_state), Vec::<&String>::new(), "{by_state:#?}");
     let to_ask = plan(&fixture, summary::DUE).await;
     assert_eq!(costly(&to_ask), Vec::<&String>::new(), "{to_ask:#?}");
+    let whole = Reach::after(None, false, &ALL);
     let unsettled = OrderFilter {
         settled: Some(false),
         ..OrderFilter::default()
@@ -65,7 +67,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
         summary::LATE.as_str(),
         alerts::COUNT_EXPIRING,
         alerts::COUNT_LASTING,
-        queries::select_orders(&unsettled, None).sql().as_str(),
+        queries::select_orders(&unsettled, whole).sql().as_str(),
     ] {
         let plan = plan(&fixture, sql).await;
         assert_eq!(costly(&plan), Vec::<&String>::new(), "{plan:#?}");
@@ -132,7 +134,7 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
         limit: 9,
         ..DeliveryFilter::default()
     };
-    let listed = queries::select_deliveries(&of_order, None);
+    let listed = queries::select_deliveries(&of_order, Reach::after(None, false, &ALL));
     let listed = plan(&fixture, listed.sql().as_str()).await;
     let is_all = |step: &&String| {
         ["SCAN d", "SCAN deliveries"].contains(&step.as_str())

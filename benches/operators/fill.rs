@@ -14,6 +14,9 @@ use crate::DELIVERIES_EACH;
 /// Time from the first order to the last.
 pub const SPAN: Duration = Duration::from_secs(60 * 24 * 3600);
 
+/// Share of the orders that are open, the newest: one in so many.
+const OPEN_SHARE: usize = 20;
+
 /// Number of changes of state, and of events, of each order.
 const CHANGES_EACH: usize = 3;
 
@@ -29,9 +32,9 @@ const COMMON: [(Rows, &str); 8] = [
             CASE WHEN state = 'CREATED' THEN {end} + 864000000000 END,
             CASE WHEN n % 2500 = 12 THEN 'row-at-fault' END,
             CASE WHEN n % 2500 = 12 THEN '{\"fault\":\"confirmed_state: none that is known\"}' END
-         FROM (SELECT n, CASE WHEN n % 500 = 7 THEN NULL WHEN n % 100 < 2 THEN 'CREATED' WHEN n % 100 < 5 THEN 'BLOCKED'
-            WHEN n % 100 < 10 THEN 'IN_REVIEW' WHEN n % 100 < 15 THEN 'REJECTED' WHEN n % 100 < 20 THEN 'EXPIRED'
-            ELSE 'COMPLETED' END AS state FROM s) AS o",
+         FROM (SELECT n, CASE WHEN n % 500 = 7 THEN NULL WHEN n > {open} AND n % 10 < 2 THEN 'CREATED'
+            WHEN n > {open} AND n % 10 < 4 THEN 'BLOCKED' WHEN n > {open} THEN 'IN_REVIEW'
+            WHEN n % 100 < 10 THEN 'REJECTED' WHEN n % 100 < 20 THEN 'EXPIRED' ELSE 'COMPLETED' END AS state FROM s) AS o",
     ),
     (
         Rows::Orders,
@@ -159,6 +162,7 @@ fn statement(dialect: Dialect, rows: Rows, sql: &str, orders: usize) -> String {
         .replace("{event}", &padded("e", "n", 25))
         .replace("{of}", &of)
         .replace("{orders}", &orders.to_string())
+        .replace("{open}", &(orders - orders / OPEN_SHARE).to_string())
         .replace("{at}", &at)
         .replace("{end}", &now().0.to_string());
     match dialect {

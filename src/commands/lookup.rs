@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::command_error::CommandError;
 use super::invocation::Invocation;
 use super::orders::state;
+use super::pages::full_page;
 use super::project_client::id;
-use super::service::{Service, list, path_with, read, text};
+use super::service::{Service, list, text};
 use number_order::Id;
 
 /// Maximum number of orders that are listed where a part of a number fits several.
@@ -104,16 +105,12 @@ async fn listed(
     project: Option<&Id>,
     part: &str,
 ) -> Result<Vec<Value>, CommandError> {
-    let limit = (LISTED_MAX + 1).to_string();
     let params = [
         ("number", Some(part)),
         ("project", project.map(Id::as_str)),
         ("sort", Some("newest")),
-        ("limit", Some(limit.as_str())),
     ];
-    let answer = service.get(&path_with("/api/v1/orders", &params)).await;
-    let answer = answer.map_err(|error| CommandError::service(format!("not found: {error}")))?;
-    let page: Value = read(&answer)?;
+    let page = full_page(service, "/api/v1/orders", &params, LISTED_MAX + 1).await?;
     Ok(list(&page, "items").to_vec())
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::command_error::{self, CommandError};
 use super::order_filter::OrderFilter;
 use super::output::print_line;
-use super::pages::Pages;
-use super::service::{Options, Service, list, path_with, print_json, read, second, text};
+use super::pages::{Pages, full_page};
+use super::service::{Options, Service, list, print_json, second, text};
 use super::shown;
 use super::table::Table;
 
@@ -50,20 +50,16 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn print_page(service: &Service, arguments: &Arguments) -> Result<(), CommandError> {
-    let limit = arguments.limit.to_string();
     let mut params = arguments.filter.params();
     params.extend([
         ("sort", arguments.newest.then_some("newest")),
-        ("limit", Some(limit.as_str())),
         ("after", arguments.after.as_deref()),
     ]);
-    let answer = service.get(&path_with(PATH, &params)).await;
-    let answer = answer.map_err(|error| CommandError::service(format!("not listed: {error}")))?;
+    let page = full_page(service, PATH, &params, arguments.limit as usize).await?;
     if arguments.options.json {
-        print_json(&answer);
+        print_json(&page.to_string());
         return Ok(());
     }
-    let page: Value = read(&answer)?;
     let rows = list(&page, "items");
     if rows.is_empty() {
         print_line("There is no order that fits.");

@@ -188,7 +188,7 @@ pub fn default_deadlines() -> Deadlines {
 /// Returns every section of the configuration with every key, as documents show them.
 pub fn reference() -> Vec<SectionDoc> {
     // A list of tables shows its keys only if it has a table.
-    let tree = Tree::parse("", "[[projects]]\n[[targets]]").unwrap_or_default();
+    let tree = Tree::parse("", "[[projects]]\n[[targets]]\n[[tokens]]").unwrap_or_default();
     let mut reader = Reader::new(&tree);
     Config::read(&mut reader);
     reader.finish().sections

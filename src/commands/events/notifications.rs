@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::Options;
-use super::service::{Service, number, path_with, print_json, read, text};
+use super::service::{Service, number, print_json, text};
 use super::targets::types;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::print_line;
+use crate::commands::pages::full_page;
 use crate::commands::table::Table;
 
 /// Arguments of `events notifications`.
@@ -42,7 +43,6 @@ pub struct Arguments {
 
 /// Prints a page of notifications.
 pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), CommandError> {
-    let limit = arguments.limit.to_string();
     let params = [
         ("target", arguments.target.as_deref()),
         ("phase", arguments.phase.as_deref()),
@@ -50,18 +50,14 @@ pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), 
         ("since", arguments.since.as_deref()),
         ("before", arguments.before.as_deref()),
         ("sort", arguments.newest.then_some("newest")),
-        ("limit", Some(limit.as_str())),
         ("after", arguments.after.as_deref()),
     ];
-    let answer = service
-        .get(&path_with("/api/v1/notifications", &params))
-        .await;
-    let answer = answer.map_err(|error| CommandError::service(format!("not listed: {error}")))?;
+    let limit = arguments.limit as usize;
+    let page = full_page(service, "/api/v1/notifications", &params, limit).await?;
     if arguments.options.json {
-        print_json(&answer);
+        print_json(&page.to_string());
         return Ok(());
     }
-    let page: Value = read(&answer)?;
     let rows = page["items"].as_array().map_or(&[][..], Vec::as_slice);
     if rows.is_empty() {
         print_line("There is no notification that fits.");

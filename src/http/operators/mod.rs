@@ -181,7 +181,8 @@ impl From<StoreError> for Problem {
 #[derive(Serialize, ToSchema)]
 struct Page<T> {
     items: Vec<T>,
-    /// Value of the parameter `after` with which the next page is requested; `null` on the last page.
+    /// Value of the parameter `after` with which the next page is requested; `null` on the last page. A page before the last can
+    /// have fewer items than asked for.
     #[schema(value_type = Option<String>)]
     next: Option<Cursor>,
     /// Rows that belong on the page and cannot be read.

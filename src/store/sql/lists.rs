@@ -34,6 +34,11 @@ where
     query.push(")");
 }
 
+/// Returns `true` for digits that are so few that many numbers have them.
+pub(in crate::store) fn is_in_many_numbers(digits: &str) -> bool {
+    digits.len() < 5
+}
+
 /// Returns `true` if no index leads to the orders that a filter asks for, so that a page looks through orders one by one. The
 /// indexes of what is open lead to few orders, whatever else is asked for.
 pub(in crate::store) fn looks_through_orders(filter: &OrderFilter) -> bool {
@@ -41,18 +46,19 @@ pub(in crate::store) fn looks_through_orders(filter: &OrderFilter) -> bool {
         || filter.park_code.is_some()
         || filter.settled == Some(false)
         || filter.alert.is_some()
-        || filter.number.is_some()
+        || matches!(&filter.number, Some(digits) if !is_in_many_numbers(digits))
         || matches!(filter.readiness, Some(readiness) if readiness != NumberQuery::Code("ready"));
     let asked = [
         filter.state.is_some(),
         filter.project.is_some(),
         filter.region.is_some(),
+        filter.number.is_some(),
         filter.readiness.is_some(),
         filter.settled.is_some(),
         filter.parked.is_some(),
     ];
     let asked = asked.into_iter().filter(|is_asked| *is_asked).count();
-    !leads_to_few && (asked > 1 || filter.changed_since.is_some())
+    !leads_to_few && (asked > 1 || filter.changed_since.is_some() || filter.number.is_some())
 }
 
 /// Returns `true` if no index leads to the deliveries that a filter asks for.

@@ -48,7 +48,7 @@ impl Listed {
         table: "orders",
         id: "id",
         time: "first_seen_at",
-        rows_max: 20_000,
+        rows_max: 10_000,
     };
     pub const DELIVERIES: Listed = Listed {
         table: "deliveries",

@@ -16,7 +16,9 @@ use crate::store::postgres::lane::bounded;
 use crate::store::postgres::reach::{bounds, shortened};
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
-use crate::store::sql::lists::{looks_through_deliveries, looks_through_orders, push_alert};
+use crate::store::sql::lists::{
+    is_in_many_numbers, looks_through_deliveries, looks_through_orders, push_alert,
+};
 use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::sql::unreadable;
 use crate::store::{
@@ -154,7 +156,12 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, reach: Reach)
         query.push_bind(storable(region)).push(")");
     }
     if let Some(digits) = &filter.number {
-        query.push(" AND o.id IN (SELECT order_id FROM order_numbers WHERE strpos(phone_number, ");
+        // A few digits stand in many numbers, so orders with them are soon found one by one.
+        query.push(if is_in_many_numbers(digits) {
+            " AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND strpos(phone_number, "
+        } else {
+            " AND o.id IN (SELECT order_id FROM order_numbers WHERE strpos(phone_number, "
+        });
         query.push_bind(storable(digits)).push(") > 0)");
     }
     match filter.readiness {

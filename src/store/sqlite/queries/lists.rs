@@ -6,7 +6,9 @@ use super::delivery_columns;
 use crate::store::changes::StoredOrder;
 use crate::store::sql::cursor::List;
 use crate::store::sql::history::{page_of_deliveries, page_of_orders};
-use crate::store::sql::lists::{looks_through_deliveries, looks_through_orders, push_alert};
+use crate::store::sql::lists::{
+    is_in_many_numbers, looks_through_deliveries, looks_through_orders, push_alert,
+};
 use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::sql::unreadable;
 use crate::store::sqlite::reach::{bounds, shortened};
@@ -127,7 +129,12 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, reach: Reach
         query.push_bind(region.clone()).push(")");
     }
     if let Some(digits) = &filter.number {
-        query.push(" AND o.id IN (SELECT order_id FROM order_numbers WHERE instr(phone_number, ");
+        // A few digits stand in many numbers, so orders with them are soon found one by one.
+        query.push(if is_in_many_numbers(digits) {
+            " AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND instr(phone_number, "
+        } else {
+            " AND o.id IN (SELECT order_id FROM order_numbers WHERE instr(phone_number, "
+        });
         query.push_bind(digits.clone()).push(") > 0)");
     }
     match filter.readiness {

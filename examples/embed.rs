@@ -19,6 +19,7 @@ use sinch_callbacks::clock;
 use sinch_callbacks::http::admission::{AdmissionControl, Listener};
 use sinch_callbacks::http::callbacks::{self, CallbackRoute};
 use sinch_callbacks::http::connection_limits::ListenerLimits;
+use sinch_callbacks::http::quarantine::Quarantine;
 use sinch_callbacks::http::server::{self, Timeouts};
 use sinch_callbacks::http::source::Sources;
 use sinch_callbacks::metrics::Metrics;
@@ -53,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         allow: vec!["127.0.0.1/32".parse()?],
         trusted_proxies: Vec::new(),
     };
-    let settings = callbacks::Settings {
+    let settings = Arc::new(callbacks::Settings {
         sources: sources.clone(),
         routes: HashMap::from([(
             "/callbacks".to_owned(),
@@ -64,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         )]),
         body_max_bytes: 64 * 1024,
         body_timeout: Duration::from_secs(10),
-    };
+    });
     let timeouts = Timeouts {
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
@@ -76,12 +77,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Listener::Callbacks,
         Some(sources),
         limits.callbacks,
+        None,
         metrics.clone(),
     );
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/callbacks", listener.local_addr()?);
     let stop = CancellationToken::new();
-    let service = callbacks::service(settings, store.clone(), metrics);
+    // This program keeps nothing of what it refuses.
+    let (quarantine, _) = Quarantine::new(metrics.clone());
+    let service = callbacks::service(settings, store.clone(), quarantine, None, metrics);
     let serving = server::serve(listener, timeouts, admission, service, stop.clone());
     let serving = tokio::spawn(serving);
 

@@ -58,6 +58,10 @@ enum Command {
     Tail(commands::tail::Arguments),
     /// Fetch orders from Sinch now; with --dry-run, only count them.
     Fetch(commands::fetch::Arguments),
+    /// List callbacks that were refused and are perhaps genuine: only their signature or only their source was wrong.
+    Quarantine(commands::quarantine::Arguments),
+    /// Admit the callbacks in quarantine that pass both checks by now; with --dry-run, only count them.
+    Reverify(commands::reverify::Arguments),
     /// Process parked callbacks anew; with --dry-run, only count them.
     Replay(commands::replay::Arguments),
     /// Note that you have seen to what is parked: it needs no attention any more.
@@ -192,6 +196,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Parked(arguments) => commands::parked::run(config, arguments).await,
         Command::Tail(arguments) => commands::tail::run(config, arguments).await,
         Command::Fetch(arguments) => commands::fetch::run(config, arguments).await,
+        Command::Quarantine(arguments) => commands::quarantine::run(config, arguments).await,
+        Command::Reverify(arguments) => commands::reverify::run(config, arguments).await,
         Command::Replay(arguments) => commands::replay::run(config, arguments).await,
         Command::Dismiss(command) => commands::dismiss::run(config, command).await,
         Command::Forget(arguments) => commands::forget::run(config, arguments).await,

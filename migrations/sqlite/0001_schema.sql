@@ -256,6 +256,36 @@ CREATE TABLE dismissals (
     dismissed_at INTEGER NOT NULL
 ) STRICT;
 
+-- Callbacks that were refused and are perhaps genuine: each passed exactly one of the two checks. Nothing that a body says is
+-- believed. The same body is kept once for each reason.
+CREATE TABLE quarantine (
+    -- An id is never used again, so no request means another row than the one that was seen.
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    project        INTEGER NOT NULL REFERENCES projects (id),  -- to whose path it was sent
+    reason         TEXT    NOT NULL CHECK (reason = 'wrong-signature' OR reason = 'unknown-source'),
+    digest         BLOB    NOT NULL CHECK (length(digest) = 16), -- the first 16 bytes of the body's SHA-256
+    received_at    INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,                           -- when it came again; the first time, if it did not
+    times          INTEGER NOT NULL DEFAULT 1 CHECK (times > 0),
+    -- Where it came from the last time: the source, the peer, and what the peer said of its callers.
+    source         TEXT    NOT NULL CHECK (source <> ''),
+    peer           TEXT    NOT NULL CHECK (peer <> ''),
+    forwarded_for  TEXT,
+    signature      TEXT    CHECK (length(signature) = 40),     -- the last one; NULL: none in the documented form came
+    callback_key   TEXT    CHECK (callback_key <> ''),         -- of the create to whose own path it was sent
+    -- What the body claims to be about: by these it is found when an order is forgotten.
+    order_sinch_id TEXT    CHECK (order_sinch_id <> ''),
+    number         TEXT    CHECK (number <> ''),
+    bytes          INTEGER NOT NULL CHECK (bytes = length(body)),
+    body           BLOB    NOT NULL,                           -- raw bytes of the callback
+    UNIQUE (project, reason, digest),
+    CHECK (last_at >= received_at)
+) STRICT;
+
+CREATE INDEX quarantine_size ON quarantine (project, reason, source, bytes);
+CREATE INDEX quarantine_order ON quarantine (project, order_sinch_id) WHERE order_sinch_id IS NOT NULL;
+CREATE INDEX quarantine_number ON quarantine (project, number) WHERE number IS NOT NULL;
+
 -- The result of each fetch.
 CREATE TABLE fetches (
     id         INTEGER PRIMARY KEY,
@@ -321,7 +351,7 @@ CREATE TABLE service_alerts (
     id          INTEGER PRIMARY KEY,
     kind        TEXT    NOT NULL
         CHECK (kind = 'orders-parked' OR kind = 'deliveries-parked' OR kind = 'provider-trouble'
-            OR kind = 'silence' OR kind = 'callbacks-refused' OR kind = 'disk-low'
+            OR kind = 'silence' OR kind = 'callbacks-refused' OR kind = 'unknown-source' OR kind = 'disk-low'
             OR kind = 'disk-full' OR kind = 'target-failing' OR kind = 'target-switched-off'
             OR kind = 'notifications-parked' OR kind = 'worker-silent'),
     kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- as it was when the alert fired

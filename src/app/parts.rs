@@ -15,11 +15,13 @@ use super::targets::{Receivers, senders};
 use crate::config::Config;
 use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
+use crate::http::examination::Examiner;
+use crate::http::quarantine::Quarantine;
 use crate::http::{callbacks, operators, server};
 use crate::store::Rate;
 use crate::worker::{
-    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, RetentionWorker, ServiceAlertWorker,
-    Worker,
+    self, AlertWorker, Fetcher, InboxWorker, NumberWorker, QuarantineWorker, RetentionWorker,
+    ServiceAlertWorker, Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -50,9 +52,28 @@ fn service_alerts(config: &Config, shared: &Shared) -> Part {
     )
 }
 
+/// Returns the worker that prunes.
+fn retention(config: &Config, shared: &Shared) -> Part {
+    let worker = RetentionWorker {
+        store: shared.store.clone(),
+        periods: retention_periods(config),
+    };
+    Part::on_shared_runtime("the retention worker", shared.worker(worker))
+}
+
+/// Returns the worker that keeps what was refused and is perhaps genuine, and where that is handed over.
+fn quarantine(shared: &Shared) -> (Quarantine, Part) {
+    let (quarantine, refused) = Quarantine::new(shared.metrics.clone());
+    let worker = QuarantineWorker::new(shared.store.clone(), shared.metrics.clone(), refused);
+    let run = run(worker.run(shared.stop.clone()));
+    let keeper = Part::on_shared_runtime("the quarantine worker", run);
+    (quarantine, keeper)
+}
+
 /// Returns the parts of the service. None of them runs before it is spawned.
 pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
     let shared = &ready.shared;
+    let (quarantine, keeper) = quarantine(shared);
     let mut parts = vec![
         Part {
             name: "the writer",
@@ -78,18 +99,17 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
             }),
         },
         service_alerts(config, shared),
-        Part {
-            name: "the retention worker",
-            thread: None,
-            run: shared.worker(RetentionWorker {
-                store: shared.store.clone(),
-                periods: retention_periods(config),
-            }),
-        },
+        retention(config, shared),
+        keeper,
         Part {
             name: "the callback listener",
             thread: None,
-            run: shared.callbacks_listener(config, ready.callbacks_listener, &ready.limits),
+            run: shared.callbacks_listener(
+                config,
+                ready.callbacks_listener,
+                &ready.limits,
+                quarantine,
+            ),
         },
         Part {
             name: "the operators' listener",
@@ -162,15 +182,24 @@ impl Shared {
         config: &Config,
         listener: TcpListener,
         limits: &ListenerLimits,
+        quarantine: Quarantine,
     ) -> Run {
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let (settings, limits) = (routes(config), limits.callbacks);
+        let examiner = Examiner::new(
+            settings.clone(),
+            limits,
+            quarantine.clone(),
+            metrics.clone(),
+        );
         let admission = AdmissionControl::new(
             Listener::Callbacks,
             Some(sources(config)),
-            limits.callbacks,
-            self.metrics.clone(),
+            limits,
+            examiner.clone(),
+            metrics.clone(),
         );
-        let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let service = callbacks::service(routes(config), store, metrics);
+        let service = callbacks::service(settings, store, quarantine, examiner, metrics);
         let stop = self.stop.clone();
         run(server::serve(
             listener,
@@ -193,6 +222,7 @@ impl Shared {
             Listener::Operators,
             None,
             limits.operators,
+            None,
             self.metrics.clone(),
         );
         let (store, metrics) = (self.store.clone(), self.metrics.clone());

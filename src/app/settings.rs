@@ -175,7 +175,7 @@ pub(super) fn sources(config: &Config) -> Sources {
     }
 }
 
-pub(super) fn routes(config: &Config) -> callbacks::Settings {
+pub(super) fn routes(config: &Config) -> Arc<callbacks::Settings> {
     let route = |project: &Project| {
         let secrets = match &project.signature {
             Signature::Required(secrets) => Some(secrets.clone()),
@@ -190,12 +190,12 @@ pub(super) fn routes(config: &Config) -> callbacks::Settings {
             },
         )
     };
-    callbacks::Settings {
+    Arc::new(callbacks::Settings {
         sources: sources(config),
         routes: config.projects.iter().map(route).collect(),
         body_max_bytes: config.callbacks.body_max_bytes,
         body_timeout: config.callbacks.body_timeout,
-    }
+    })
 }
 
 /// Maximum number of readers of the feed of events that wait at the same time. Each has a connection, and asks the
@@ -216,6 +216,7 @@ pub(super) fn operators_settings(
     operators::Settings {
         callers: callers(config),
         projects,
+        callbacks: routes(config),
         callback_urls: callback_urls.unwrap_or_default(),
         deadlines: config.deadlines.orders.clone(),
         // It is made of texts alone, so it can always be written.
@@ -275,6 +276,7 @@ pub(super) fn retention_periods(config: &Config) -> RetentionPeriods {
         bodies: config.retention.bodies,
         deliveries: config.retention.deliveries,
         parked: config.retention.parked,
+        quarantine: config.retention.quarantine,
         orders: config.retention.orders,
     }
 }

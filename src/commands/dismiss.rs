@@ -9,6 +9,8 @@ use super::bulk::Bulk;
 use super::chosen::{Chosen, Which};
 use super::command_error::{self, CommandError};
 use super::deliveries::ChosenDeliveries;
+use super::pages::Pages;
+use super::quarantine::{self, RefusedCallbacks};
 use super::service::{Options, Service};
 
 /// What is dismissed.
@@ -18,6 +20,8 @@ pub enum Command {
     Orders(OrdersArguments),
     /// Dismiss parked callbacks; they stay for their retention period.
     Deliveries(DeliveriesArguments),
+    /// Remove callbacks from the quarantine: they are not Sinch's.
+    Quarantined(QuarantinedArguments),
 }
 
 /// Arguments of `dismiss orders`.
@@ -44,6 +48,25 @@ pub struct DeliveriesArguments {
     options: Options,
 }
 
+/// Arguments of `dismiss quarantined`. Something has to choose, so that nobody means all by mistake.
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("choice").required(true).multiple(true).args(["ids", "all", "project", "reason"]))]
+pub struct QuarantinedArguments {
+    /// Ids of the callbacks; `quarantine` shows them.
+    #[arg(value_name = "ID", conflicts_with_all = ["project", "reason"])]
+    ids: Vec<u64>,
+    #[command(flatten)]
+    refused: RefusedCallbacks,
+    /// All that are in quarantine.
+    #[arg(long, conflicts_with_all = ["ids", "project", "reason"])]
+    all: bool,
+    /// Remove nothing: only say how many callbacks there are.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
 const WORDS: [&str; 2] = ["need no attention any more", "dismissed"];
 
 /// Runs one of the commands.
@@ -55,6 +78,10 @@ pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
         Command::Deliveries(arguments) => {
             command_error::ended(deliveries(config, &arguments).await, arguments.options.json)
         }
+        Command::Quarantined(arguments) => command_error::ended(
+            quarantined(config, &arguments).await,
+            arguments.options.json,
+        ),
     }
 }
 
@@ -78,5 +105,27 @@ async fn deliveries(
     let mut bulk = Bulk::new("deliveries", WORDS, arguments.dry_run, json);
     let chosen = &arguments.chosen;
     chosen.request(&service, &mut bulk, "dismiss").await?;
+    bulk.end()
+}
+
+async fn quarantined(
+    config: Option<&Path>,
+    arguments: &QuarantinedArguments,
+) -> Result<(), CommandError> {
+    let service = Service::of_configuration(config)?;
+    let words = ["are removed from the quarantine", "removed"];
+    let (dry_run, json) = (arguments.dry_run, arguments.options.json);
+    let mut bulk = Bulk::new("callbacks", words, dry_run, json);
+    let mut ids = arguments.ids.clone();
+    if ids.is_empty() {
+        let listed = Pages::new(&service, quarantine::PATH, arguments.refused.params());
+        let listed = listed.all().await?;
+        ids.extend(listed.iter().filter_map(|row| row["id"].as_u64()));
+    }
+    for id in ids {
+        let path = format!("{}/{id}/dismiss", quarantine::PATH);
+        let dismiss = async { service.post(&path, None).await.map(drop) };
+        bulk.one(&format!("callback {id}"), dismiss).await?;
+    }
     bulk.end()
 }

@@ -33,6 +33,7 @@ pub struct Arguments {
 struct Holdings {
     orders: u64,
     deliveries: u64,
+    quarantined: u64,
     placements: u64,
 }
 
@@ -42,11 +43,12 @@ impl fmt::Display for Holdings {
         let Holdings {
             orders,
             deliveries,
+            quarantined,
             placements,
         } = self;
         write!(
             f,
-            "{orders} orders, {deliveries} deliveries and {placements} placements"
+            "{orders} orders, {deliveries} deliveries, {quarantined} quarantined callbacks and {placements} placements"
         )
     }
 }

@@ -34,12 +34,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "--state IN_REVIEW",
         ],
     ),
+    ("quarantine", &["", "--reason unknown-source --json"]),
+    ("reverify", &["", "--dry-run"]),
     ("replay", &["83", "--decision api-off --dry-run", "--all"]),
     (
         "dismiss orders",
         &["01kdvdnd42472bfxv9sfamm3kt", "--parked --dry-run"],
     ),
     ("dismiss deliveries", &["83", "--decision body-not-json"]),
+    ("dismiss quarantined", &["12", "--reason unknown-source"]),
     (
         "forget",
         &[

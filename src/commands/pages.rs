@@ -51,6 +51,15 @@ impl<'a> Pages<'a> {
         self.next = page["next"].as_str().map(str::to_owned);
         Ok(Some(page))
     }
+
+    /// Reads the rest of the list.
+    pub async fn all(mut self) -> Result<Vec<Value>, CommandError> {
+        let mut items = Vec::new();
+        while let Some(page) = self.next().await? {
+            items.extend_from_slice(list(&page, "items"));
+        }
+        Ok(items)
+    }
 }
 
 /// Reads a page of this length. The service looks through so many rows for one answer; it is asked again until the page is full

@@ -10,7 +10,7 @@ use super::invocation::Invocation;
 use super::orders::state;
 use super::output::print_line;
 use super::pages::Pages;
-use super::service::{Options, Service, list, print_json, second, text};
+use super::service::{Options, Service, print_json, second, text};
 use super::shown;
 use super::table::Table;
 
@@ -62,9 +62,11 @@ async fn print_lists(
 ) -> Result<(), CommandError> {
     let project = ("project", arguments.project.as_deref());
     let orders = vec![project, ("parked", Some("true"))];
-    let mut orders = all(Pages::new(service, "/api/v1/orders", orders)).await?;
+    let mut orders = Pages::new(service, "/api/v1/orders", orders).all().await?;
     let deliveries = vec![project, ("phase", Some("parked"))];
-    let mut deliveries = all(Pages::new(service, "/api/v1/deliveries", deliveries)).await?;
+    let mut deliveries = Pages::new(service, "/api/v1/deliveries", deliveries)
+        .all()
+        .await?;
     if !arguments.dismissed {
         let is_open = |row: &Value| row["dismissed_at"].is_null();
         orders.retain(is_open);
@@ -116,15 +118,6 @@ fn print_cures(cures: &[(&str, String)]) {
     for (what, command) in cures {
         print_line(format_args!("    to {what}: {command}"));
     }
-}
-
-/// Returns all items of a list.
-async fn all(mut pages: Pages<'_>) -> Result<Vec<Value>, CommandError> {
-    let mut items = Vec::new();
-    while let Some(page) = pages.next().await? {
-        items.extend_from_slice(list(&page, "items"));
-    }
-    Ok(items)
 }
 
 fn order_row(order: &Value) -> [String; 4] {

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::connection_limits::ConnectionLimits;
+use super::examination::{Examination, Examiner, REQUEST_MAX_BYTES};
 use super::problem::Problem;
 use super::protocol_error::ProtocolError;
 use super::source::Sources;
@@ -22,8 +23,8 @@ use crate::metrics::{Metrics, Refusal};
 /// Maximum time in which a rejected peer must begin its request and read the response to it.
 const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum number of bytes that are read from a rejected peer and thrown away.
-const REJECT_READ_MAX_BYTES: usize = 64 * 1024;
+/// Maximum number of bytes that are read from a rejected peer.
+const REJECT_READ_MAX_BYTES: usize = REQUEST_MAX_BYTES;
 
 /// One of the service's two listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub enum Listener {
 pub struct AdmissionControl {
     listener: Listener,
     sources: Option<Sources>,
+    examiner: Option<Arc<Examiner>>,
     metrics: Arc<Metrics>,
     served: Arc<Semaphore>,
     rejected: Arc<Semaphore>,
@@ -51,19 +53,40 @@ pub struct AdmissionControl {
 pub enum Admission {
     /// The connection is served under the given permit.
     Serve(OwnedSemaphorePermit),
-    /// The peer is sent the given response, and the connection ends. Until then it holds a permit for rejected
-    /// connections.
-    Reject(Arc<[u8]>, OwnedSemaphorePermit),
+    /// The peer is sent a response, and the connection ends.
+    Reject(Rejection),
     /// The connection is closed without a response, since too many peers are being rejected already.
     Drop,
 }
 
+/// Rejection of one connection.
+pub struct Rejection {
+    response: Arc<[u8]>,
+    /// Permit for rejected connections, which the connection holds until it ends.
+    permit: OwnedSemaphorePermit,
+    /// Examination of what the peer has sent, once it is answered and the connection has ended; `None`: it is thrown away.
+    examination: Option<Examination>,
+}
+
+impl Rejection {
+    /// Returns a rejection of what a peer has sent that was admitted.
+    pub fn of_admitted(response: Arc<[u8]>, permit: OwnedSemaphorePermit) -> Rejection {
+        Rejection {
+            response,
+            permit,
+            examination: None,
+        }
+    }
+}
+
 impl AdmissionControl {
-    /// Returns a control that admits only the peers that `sources` lets connect. Without sources, it admits every peer.
+    /// Returns a control that admits only the peers that `sources` lets connect. Without sources, it admits every peer. What
+    /// others send is examined if there is an examiner.
     pub fn new(
         listener: Listener,
         sources: Option<Sources>,
         limits: ConnectionLimits,
+        examiner: Option<Arc<Examiner>>,
         metrics: Arc<Metrics>,
     ) -> AdmissionControl {
         let last_response = |problem: Problem| problem.last_response().into();
@@ -71,6 +94,7 @@ impl AdmissionControl {
         AdmissionControl {
             listener,
             sources,
+            examiner,
             metrics,
             served: permits(limits.served),
             rejected: permits(limits.rejected),
@@ -91,7 +115,8 @@ impl AdmissionControl {
                 peer,
                 "its source is not in callbacks.allow, nor a trusted proxy",
             );
-            return reject_under(&self.unallowed, &self.forbidden);
+            let admission = reject_under(&self.unallowed, &self.forbidden);
+            return self.examined(admission, peer);
         }
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
             return Admission::Serve(permit);
@@ -103,6 +128,20 @@ impl AdmissionControl {
             "as many connections as may be are open; raise callbacks.connections_max",
         );
         reject_under(&self.rejected, &self.unavailable)
+    }
+
+    /// Adds the examination of what a rejected peer sends, as long as there have not been enough of them.
+    fn examined(&self, admission: Admission, peer: IpAddr) -> Admission {
+        match admission {
+            Admission::Reject(rejection) => Admission::Reject(Rejection {
+                examination: self
+                    .examiner
+                    .as_ref()
+                    .and_then(|examiner| examiner.begin(peer)),
+                ..rejection
+            }),
+            Admission::Serve(_) | Admission::Drop => admission,
+        }
     }
 
     /// Reports to the log a peer's input that is not a request.
@@ -144,32 +183,53 @@ impl AdmissionControl {
 
 fn reject_under(permits: &Arc<Semaphore>, response: &Arc<[u8]>) -> Admission {
     match permits.clone().try_acquire_owned() {
-        Ok(permit) => Admission::Reject(response.clone(), permit),
+        Ok(permit) => Admission::Reject(Rejection::of_admitted(response.clone(), permit)),
         Err(_) => Admission::Drop,
     }
 }
 
 /// Sends a response to a peer and closes the connection. It takes at most a second, however the peer behaves.
-pub async fn reject(mut stream: TcpStream, response: Arc<[u8]>, _permit: OwnedSemaphorePermit) {
+pub async fn reject(mut stream: TcpStream, peer: SocketAddr, rejection: Rejection) {
+    let Rejection {
+        response,
+        permit,
+        examination,
+    } = rejection;
+    let mut received = Vec::new();
+    let kept = examination.is_some().then_some(&mut received);
     // A peer that does not read the response in time is cut off.
-    let _ = timeout(REJECT_TIMEOUT, send_response(&mut stream, &response)).await;
+    let _ = timeout(REJECT_TIMEOUT, send_response(&mut stream, &response, kept)).await;
+    drop((stream, permit));
+    if let Some(examination) = examination {
+        examination.of_connection(peer, received).await;
+    }
 }
 
-async fn send_response(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
+/// Sends a response, and reads what the peer sends, to keep it or throw it away. What the peer sees of it is the same.
+async fn send_response(
+    stream: &mut TcpStream,
+    response: &[u8],
+    mut kept: Option<&mut Vec<u8>>,
+) -> io::Result<()> {
     let mut unread = [0; 1024];
-    // A peer takes a response that arrives before its request for a fault.
-    if stream.read(&mut unread).await? == 0 {
-        return Ok(());
-    }
-    stream.write_all(response).await?;
-    stream.shutdown().await?;
-    // A connection that is closed with something unread is reset, and the reset can overtake the response.
     let mut left = REJECT_READ_MAX_BYTES;
+    // A peer takes a response that arrives before its request for a fault.
+    let mut is_answered = false;
     while left > 0 {
-        match stream.read(&mut unread).await? {
-            0 => return Ok(()),
-            read => left = left.saturating_sub(read),
+        let read = stream.read(&mut unread).await?;
+        if read == 0 {
+            return Ok(());
         }
+        if let Some(kept) = &mut kept {
+            kept.extend(unread.iter().take(read.min(left)));
+        }
+        left = left.saturating_sub(read);
+        if !is_answered {
+            stream.write_all(response).await?;
+            stream.shutdown().await?;
+            is_answered = true;
+        }
+        // A connection that is closed with something unread is reset, and the reset can overtake the response.
     }
     Ok(())
 }

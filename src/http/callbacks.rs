@@ -5,87 +5,62 @@
 //! refused for what it says: a callback that cannot be understood is stored and parked. See `docs/answers.md` for each
 //! row and its reason.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use secrecy::SecretString;
 use tower::service_fn;
 
+pub use super::callback_checks::{CallbackRoute, Settings};
+use super::callback_checks::{
+    Refused, check_encoding, check_method, check_signature, check_size, too_large,
+};
+use super::delivery::{self, ReadDelivery};
+use super::examination::{Examiner, can_follow};
 use super::problem::Problem;
+use super::quarantine::{Doubtful, Quarantine};
 use super::refused_request::{Caller, RefusedRequest};
 use super::server::HttpService;
-use super::source::Sources;
 use super::unread_body;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::redact;
-use crate::sinch::callback::{self, Content};
-use crate::store::{Accepted, DeliveryContent, NewDelivery, Store};
+use crate::store::{Accepted, DeliveryContent, QuarantineReason, Store};
 use notifications::CallbackRefusal;
 use number_order::{CallbackKey, Id};
-use sinch_numbers::signature;
-
-/// Route of a project's own path, the one in the callback URL at Sinch.
-#[derive(Clone, Debug)]
-pub struct CallbackRoute {
-    /// Project whose callbacks come by this path. The content of a body counts only after the signature check.
-    pub project: Id,
-    /// Secrets in force; `None`: the operator has switched the signature check off.
-    pub secrets: Option<Vec<SecretString>>,
-}
-
-/// Settings of the callback listener.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Addresses that may send callbacks, and proxies that may name such addresses.
-    pub sources: Sources,
-    /// Routes of the projects, by path.
-    pub routes: HashMap<String, CallbackRoute>,
-    /// Maximum size of a callback's body, in bytes.
-    pub body_max_bytes: usize,
-    /// Maximum time for a callback's body to arrive.
-    pub body_timeout: Duration,
-}
-
-impl Settings {
-    /// Returns the route of a requested path: a project's own, or the one below it of a create, with the create's key.
-    ///
-    /// Any key is taken. A journal that was restored from a backup may not have it, and nothing genuine is refused.
-    fn route(&self, path: &str) -> (Option<&CallbackRoute>, Option<CallbackKey>) {
-        if let Some(route) = self.routes.get(path) {
-            return (Some(route), None);
-        }
-        let below = path.rsplit_once('/').and_then(|(parent, key)| {
-            let route = self.routes.get(parent)?;
-            Some((route, CallbackKey::new(key)?))
-        });
-        below.map_or((None, None), |(route, key)| (Some(route), Some(key)))
-    }
-}
 
 /// Handler that checks requests on the callback listener and stores the callbacks.
 struct CallbackHandler {
-    settings: Settings,
+    settings: Arc<Settings>,
     store: Store,
+    quarantine: Quarantine,
+    examiner: Option<Arc<Examiner>>,
     metrics: Arc<Metrics>,
 }
 
 /// Returns the callback listener's service. It is not a router: a path leads to a project and to nothing else. So the
-/// whole contract is in one place, in the order of its checks.
-pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl HttpService {
+/// whole contract is in one place, in the order of its checks. What is refused and passes one of the two checks is handed
+/// over to the quarantine; the other way round than by a wrong signature only if there is an examiner.
+pub fn service(
+    settings: Arc<Settings>,
+    store: Store,
+    quarantine: Quarantine,
+    examiner: Option<Arc<Examiner>>,
+    metrics: Arc<Metrics>,
+) -> impl HttpService {
     let handler = Arc::new(CallbackHandler {
         settings,
         store,
+        quarantine,
+        examiner,
         metrics,
     });
     service_fn(move |request: Request<Incoming>| {
@@ -93,9 +68,6 @@ pub fn service(settings: Settings, store: Store, metrics: Arc<Metrics>) -> impl 
         async move { Ok::<_, Infallible>(handler.handle(request).await) }
     })
 }
-
-/// Refusal of a request, with the response that reports it.
-type Refused = (Refusal, Problem);
 
 impl CallbackHandler {
     /// Responds to a request on the callback listener, and reports the request if it is refused.
@@ -114,17 +86,18 @@ impl CallbackHandler {
                 routes,
                 body_max_bytes,
                 ..
-            } = &self.settings;
+            } = &*self.settings;
             refused.report(reason, routes.keys(), *body_max_bytes, &self.metrics);
         };
         // Every source that is not allowed gets the same bytes for any request.
         if !self.settings.sources.allows(caller.source) {
             report(Refusal::Source, StatusCode::FORBIDDEN, None);
+            self.examine(caller, head, body);
             return unread_body::close(Problem::new(StatusCode::FORBIDDEN).into_response());
         }
         let (route, key) = self.settings.route(head.uri.path());
         let project = route.map(|route| &route.project);
-        match self.receive(route, key, &head, &mut body).await {
+        match self.receive(route, key, caller, &head, &mut body).await {
             Ok(accepted) => {
                 if let Some(project) = project {
                     self.metrics.accepted(accepted, project, clock::now());
@@ -147,6 +120,22 @@ impl CallbackHandler {
                     unread_body::drain_or_close(body, &head.headers, max, response).await
                 }
             }
+        }
+    }
+
+    /// Has a request from a source that is not allowed examined, beside its response.
+    fn examine(&self, caller: Caller, head: Parts, body: Incoming) {
+        let (Some(examiner), Caller { peer, source }) = (&self.examiner, caller) else {
+            return;
+        };
+        // A source that a proxy does not name can never be allowed later.
+        let Some((peer, source)) = peer.zip(source) else {
+            return;
+        };
+        if can_follow(&head.headers)
+            && let Some(examination) = examiner.begin(source)
+        {
+            tokio::spawn(examination.of_request(peer, head, body));
         }
     }
 
@@ -177,6 +166,7 @@ impl CallbackHandler {
         &self,
         route: Option<&CallbackRoute>,
         key: Option<CallbackKey>,
+        caller: Caller,
         head: &Parts,
         body: &mut Incoming,
     ) -> Result<Accepted, Refused> {
@@ -190,7 +180,20 @@ impl CallbackHandler {
             return Err(unavailable());
         }
         let body = read_body(body, &self.settings).await?;
-        check_signature(&head.headers, &body, route)?;
+        if let Err(refused) = check_signature(&head.headers, &body, route) {
+            if let Some((peer, source)) = caller.peer.zip(caller.source) {
+                self.quarantine.hand_over(Doubtful {
+                    reason: QuarantineReason::WrongSignature,
+                    route,
+                    key,
+                    head,
+                    peer,
+                    source,
+                    body,
+                });
+            }
+            return Err(refused);
+        }
         self.store_delivery(body, &route.project, key).await
     }
 
@@ -215,43 +218,23 @@ impl CallbackHandler {
         project: &Id,
         callback_key: Option<CallbackKey>,
     ) -> Result<Accepted, Refused> {
-        let callback = callback::read(&body, project);
-        let subject = match callback.content {
-            Content::Order {
-                order,
-                status,
-                said_at,
-                unreadable_timestamp,
-            } => {
-                if let Some(timestamp) = unreadable_timestamp {
-                    self.warn_of_timestamp(project, &timestamp);
-                }
-                DeliveryContent::Order {
-                    order,
-                    status,
-                    said_at,
-                }
-            }
-            Content::Other(event) => DeliveryContent::Other(event),
-            Content::NotUnderstood(reason) => {
-                let text = reason.to_string();
-                let text = redact::redacted(&text);
-                tracing::warn!(%project, reason = reason.code(), %text, "parked: a genuine callback was not understood");
-                DeliveryContent::NotUnderstood(reason)
-            }
-        };
-        let delivery = NewDelivery {
-            callback_key,
-            project: project.clone(),
-            event_id: callback.event_id.clone(),
-            subject,
-            received_at: clock::now(),
-            body,
-        };
+        let ReadDelivery {
+            delivery,
+            unreadable_timestamp,
+        } = delivery::read(project.clone(), callback_key, clock::now(), body);
+        if let Some(timestamp) = unreadable_timestamp {
+            self.warn_of_timestamp(project, &timestamp);
+        }
+        if let DeliveryContent::NotUnderstood(reason) = &delivery.subject {
+            let text = reason.to_string();
+            let text = redact::redacted(&text);
+            tracing::warn!(%project, reason = reason.code(), %text, "parked: a genuine callback was not understood");
+        }
+        let event_id = delivery.event_id.clone();
         match self.store.accept(delivery).await {
             Ok(accepted) => {
                 if accepted == Accepted::Conflict {
-                    let event = redact::peer_text(callback.event_id.as_deref().unwrap_or_default());
+                    let event = redact::peer_text(event_id.as_deref().unwrap_or_default());
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");
                 }
                 Ok(accepted)
@@ -268,51 +251,6 @@ fn unavailable() -> Refused {
     (Refusal::Store, Problem::unavailable())
 }
 
-fn too_large(max: usize) -> Refused {
-    let detail = format!("the body may have at most {max} bytes");
-    (
-        Refusal::Size,
-        Problem::with_detail(StatusCode::PAYLOAD_TOO_LARGE, detail),
-    )
-}
-
-fn check_method(method: &Method) -> Result<(), Refused> {
-    if method == Method::POST {
-        return Ok(());
-    }
-    let post = HeaderValue::from_static("POST");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, post);
-    Err((Refusal::Method, problem))
-}
-
-fn check_size(headers: &HeaderMap, max: usize) -> Result<(), Refused> {
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match declared {
-        Some(bytes) if bytes > max as u64 => Err(too_large(max)),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Refuses a callback with an encoded body. The signature is over the raw body, and Sinch sends it plain. An empty
-/// header names no coding.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
-    let plain = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .map(|value| value.as_bytes().trim_ascii())
-        .all(|value| value.is_empty() || value.eq_ignore_ascii_case(b"identity"));
-    if plain {
-        return Ok(());
-    }
-    let detail = "send the body as it is, without Content-Encoding";
-    Err((
-        Refusal::Encoding,
-        Problem::with_detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail),
-    ))
-}
-
 async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Refused> {
     let limited = Limited::new(body, settings.body_max_bytes).collect();
     match tokio::time::timeout(settings.body_timeout, limited).await {
@@ -322,21 +260,4 @@ async fn read_body(body: &mut Incoming, settings: &Settings) -> Result<Bytes, Re
         Ok(Err(_)) => Err((Refusal::Body, Problem::new(StatusCode::BAD_REQUEST))),
         Err(_) => Err((Refusal::Body, Problem::new(StatusCode::REQUEST_TIMEOUT))),
     }
-}
-
-/// Requires that a callback have exactly one signature, by one of the project's secrets. The response does not say if
-/// the header or the signature is wrong.
-fn check_signature(headers: &HeaderMap, body: &[u8], route: &CallbackRoute) -> Result<(), Refused> {
-    let Some(secrets) = &route.secrets else {
-        return Ok(());
-    };
-    let mut signatures = headers.get_all(signature::HEADER).iter();
-    let genuine = match (signatures.next(), signatures.next()) {
-        (Some(only), None) => signature::verify(secrets, body, only.as_bytes()),
-        (None, _) | (Some(_), Some(_)) => false,
-    };
-    if genuine {
-        return Ok(());
-    }
-    Err((Refusal::Signature, Problem::new(StatusCode::UNAUTHORIZED)))
 }

@@ -8,6 +8,9 @@ const REJECTED_MAX: usize = 256;
 /// log, and one connection over the limit until it is closed.
 const OTHER_OPEN_FILES: usize = 64;
 
+/// Maximum number of requests of sources that are not allowed which are examined in a second.
+const EXAMINED_MAX: usize = 64;
+
 /// Divisor of the operators' share of open files: where there are too few for all, operators have a quarter of what is
 /// left.
 const OPERATORS_DIVISOR: usize = 4;
@@ -41,6 +44,12 @@ impl ConnectionLimits {
             rejected: self.rejected.min(quarter).max(1),
             unallowed: self.unallowed.min(quarter).max(1),
         }
+    }
+
+    /// Returns the maximum number of requests of sources that are not allowed which are examined in a second. Those that come
+    /// through a proxy hold their connection for as long: a quarter of all at most.
+    pub(super) fn examined(self) -> usize {
+        EXAMINED_MAX.min(self.served / 4).max(1)
     }
 
     fn files_needed(self) -> usize {

@@ -2,15 +2,20 @@
 //! notifications.
 
 pub mod admission;
+mod callback_checks;
 pub mod callbacks;
 pub mod connection_limits;
+mod delivery;
+pub mod examination;
 mod lingering_stream;
 mod near_miss;
 pub mod operators;
 pub mod problem;
 mod protocol_error;
+pub mod quarantine;
 pub mod receiver;
 mod refused_request;
+mod reverify;
 pub mod server;
 pub mod source;
 mod unread_body;

@@ -74,7 +74,7 @@ pub async fn serve(
         async move { receive(request, status, &*show).await }
     });
     let metrics = Arc::new(Metrics::new());
-    let admission = AdmissionControl::new(Listener::Operators, None, LIMITS, metrics);
+    let admission = AdmissionControl::new(Listener::Operators, None, LIMITS, None, metrics);
     server::serve(listener, TIMEOUTS, admission, router, stop).await
 }
 

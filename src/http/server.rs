@@ -24,7 +24,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::admission::{Admission, AdmissionControl, canonical, reject};
+use super::admission::{Admission, AdmissionControl, Rejection, canonical, reject};
 use super::lingering_stream::LingeringStream;
 use super::protocol_error::{PREAMBLE_BYTES, ProtocolError};
 
@@ -115,8 +115,8 @@ pub async fn serve(
                     let serving = server.clone().serve_connection(stream, peer, permit);
                     connections.spawn(end.token().clone().run_until_cancelled_owned(serving));
                 }
-                Admission::Reject(response, permit) => {
-                    let rejecting = reject(stream, response, permit);
+                Admission::Reject(rejection) => {
+                    let rejecting = reject(stream, peer, rejection);
                     connections.spawn(end.token().clone().run_until_cancelled_owned(rejecting));
                 }
                 Admission::Drop => drop(stream),
@@ -181,7 +181,8 @@ where
         };
         if let Some(error) = ProtocolError::recognise(&preamble[..length]) {
             self.admission.report_protocol_error(canonical(peer), error);
-            return reject(stream, self.admission.bad_request(), permit).await;
+            let rejection = Rejection::of_admitted(self.admission.bad_request(), permit);
+            return reject(stream, peer, rejection).await;
         }
         // The call fails if the peer has gone, which serving the connection soon finds out.
         let _ = stream.set_nodelay(true);

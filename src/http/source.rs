@@ -37,12 +37,24 @@ impl Sources {
     /// each hop is trusted to have named the next one. An untrusted hop wrote the names further left, so they are not
     /// even read.
     pub fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut hop = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+        self.named_by(peer, lines.iter().map(|line| line.as_bytes()))
+    }
+
+    /// Returns the source in the same way, where what the peer said is one text; `None`: it said nothing.
+    pub(super) fn source_said(&self, peer: IpAddr, said: Option<&str>) -> Option<IpAddr> {
+        self.named_by(peer, said.map(str::as_bytes).into_iter())
+    }
+
+    fn named_by<'a>(
+        &self,
+        peer: IpAddr,
+        lines: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Option<IpAddr> {
+        let mut hop = peer.to_canonical();
         let named = lines
-            .iter()
             .rev()
-            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+            .flat_map(|line| line.rsplit(|byte| *byte == b','));
         for name in named {
             if !any_contains(&self.trusted_proxies, hop) {
                 break;
@@ -51,6 +63,15 @@ impl Sources {
         }
         Some(hop)
     }
+}
+
+/// Returns what a peer said of its callers, all lines as one list; `None`: it said nothing.
+pub(super) fn forwarded_for(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }
 
 fn any_contains(nets: &[IpNet], address: IpAddr) -> bool {
@@ -113,6 +134,11 @@ mod tests {
         let source = sources(trusted).source(peer.parse().expect("an address"), &headers(lines));
         let expected = expected.map(|text| text.parse().expect("an address"));
         assert_eq!(source, expected, "{trusted:?} {peer} {lines:?}");
+        // What is kept of the lines means the same.
+        let said = forwarded_for(&headers(lines));
+        let again =
+            sources(trusted).source_said(peer.parse().expect("an address"), said.as_deref());
+        assert_eq!(again, expected, "{trusted:?} {peer} {said:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::explain::explained_if_any;
 use crate::redact::{self, Throttle};
-use crate::store::{Accepted, Circuit};
+use crate::store::{Accepted, Circuit, QuarantineReason};
 use notifications::{CallbackRefusal, RefusedCallback};
 use number_order::{FetchOutcome, Id, NoAnswer, Time};
 
@@ -129,6 +129,8 @@ pub struct Metrics {
     refusals_logged: Throttle<(Refusal, Option<IpAddr>)>,
     heard: Mutex<BTreeMap<Id, Time>>,
     callbacks_refused: Mutex<BTreeMap<(CallbackRefusal, Option<Id>), Time>>,
+    quarantine_dropped: Mutex<BTreeMap<(Id, QuarantineReason), u64>>,
+    sources_unexamined: AtomicU64,
     api: Mutex<BTreeMap<Id, ApiView>>,
     workers: Mutex<BTreeMap<String, Worker>>,
     silence_max: Duration,
@@ -184,6 +186,8 @@ impl Metrics {
             refusals_logged: Throttle::new(LOGGED_EVERY),
             heard: Mutex::default(),
             callbacks_refused: Mutex::default(),
+            quarantine_dropped: Mutex::default(),
+            sources_unexamined: AtomicU64::new(0),
             api: Mutex::default(),
             workers: Mutex::default(),
             silence_max: SILENCE_MAX,
@@ -252,6 +256,35 @@ impl Metrics {
                 at: *at,
             });
         each.collect()
+    }
+
+    /// Counts a callback of a project that was refused, is perhaps genuine, and could not be kept.
+    pub fn quarantine_dropped(&self, project: &Id, reason: QuarantineReason) {
+        let mut dropped = lock(&self.quarantine_dropped);
+        *dropped.entry((project.clone(), reason)).or_default() += 1;
+    }
+
+    /// Returns the number of these callbacks for a project and a reason.
+    pub fn quarantine_drops(&self, project: &str, reason: QuarantineReason) -> u64 {
+        let dropped = lock(&self.quarantine_dropped);
+        let of_both =
+            |(its, why): &&(Id, QuarantineReason)| its.as_str() == project && *why == reason;
+        dropped
+            .keys()
+            .find(of_both)
+            .and_then(|key| dropped.get(key))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Counts a request from a source that is not allowed, which was refused without an examination.
+    pub fn source_unexamined(&self) {
+        self.sources_unexamined.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the number of these requests.
+    pub fn sources_unexamined(&self) -> u64 {
+        self.sources_unexamined.load(Relaxed)
     }
 
     /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of
@@ -388,7 +421,7 @@ impl Default for Metrics {
 
 /// Returns the network that stands for the sender at an address: an IPv6 sender has a whole network of 64 bits to
 /// itself.
-fn sender_network(source: IpAddr) -> IpAddr {
+pub fn sender_network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)).into(),

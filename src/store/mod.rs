@@ -29,6 +29,7 @@ mod outbox;
 mod parked_face;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod quarantine_face;
 mod sql;
 pub mod sqlite;
 #[cfg(test)]
@@ -42,12 +43,13 @@ pub use types::{
     ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DELIVERY_PHASES, DeliveryContent,
     DeliveryFilter, DeliveryRow, Dismissed, DueNumber, EventPage, FeedEvent, FeedRequest,
     FetchResult, FetchRow, Found, Holdings, Kept, ListedDelivery, Listing, NOTIFICATION_PHASES,
-    NewAction, NewDelivery, NewPlacement, NewStep, NextNumber, NotificationClaim,
+    NewAction, NewDelivery, NewPlacement, NewQuarantined, NewStep, NextNumber, NotificationClaim,
     NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
-    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered,
+    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered, Origin,
     ParkedDelivery, ParkedFound, PlacementFound, PlacementRow, ProcessReport, ProcessRequest,
-    Processed, Pruned, Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods,
+    Processed, Pruned, QuarantineFilter, QuarantinePart, QuarantineReason, QuarantineRow,
+    Quarantined, Quarantining, Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods,
     ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,
     StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
     Unwatched, WatchRequest,

@@ -11,6 +11,7 @@ mod gather;
 mod inbox;
 mod notify;
 mod numbers;
+mod quarantine;
 mod retention;
 mod service_alerts;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use frame::{Worker, run};
 pub use inbox::InboxWorker;
 pub use notify::{Command, Endpoint, EndpointError, JudgedAddress, Receiver, Sender, TargetFault};
 pub use numbers::NumberWorker;
+pub use quarantine::QuarantineWorker;
 pub use retention::RetentionWorker;
 pub use service_alerts::ServiceAlertWorker;
 

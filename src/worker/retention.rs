@@ -68,6 +68,7 @@ impl Done {
         pruned.bodies += step.bodies;
         pruned.deliveries += step.deliveries;
         pruned.parked += step.parked;
+        pruned.quarantined += step.quarantined;
         pruned.fetches += step.fetches;
         pruned.orders += step.orders;
         pruned.events += step.events;
@@ -83,6 +84,7 @@ impl Done {
             bodies,
             deliveries,
             parked,
+            quarantined,
             fetches,
             orders,
             events,
@@ -91,12 +93,13 @@ impl Done {
             numbers,
             released_bytes,
         } = self.0;
-        if bodies + deliveries + parked + fetches + orders + events + alerts + actions + numbers > 0
-        {
+        let rows = bodies + deliveries + parked + quarantined + fetches + orders + events;
+        if rows + alerts + actions + numbers > 0 {
             tracing::info!(
                 bodies,
                 deliveries,
                 parked,
+                quarantined,
                 fetches,
                 orders,
                 events,

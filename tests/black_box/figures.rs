@@ -11,7 +11,7 @@ use testkit::{
     PATIENCE, PROJECT, Service, Settings, event, folder, id, order_history, play, until, within,
 };
 
-/// Samples of `/metrics`, each by its name, with its label's value after a slash.
+/// Samples of `/metrics`, each by its name, with the values of its labels after slashes.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let text = String::from_utf8(service.get("/metrics").await.body).expect("is text");
     // Histograms and figures of the process are in `/metrics` alone.
@@ -30,9 +30,10 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
             .expect("the prefix of the program");
         let name = match name.split_once('{') {
             None => name.to_owned(),
-            Some((name, label)) => {
-                let value = label.split('"').nth(1).expect("a label's value");
-                format!("{name}/{value}")
+            Some((name, labels)) => {
+                let values: Vec<&str> = labels.split('"').skip(1).step_by(2).collect();
+                assert!(!values.is_empty(), "a label's value: {line}");
+                format!("{name}/{}", values.join("/"))
             }
         };
         (name, number.parse().expect("a number"))
@@ -50,7 +51,7 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
             ("silent_workers" | "rows_unreadable", Value::Array(names)) => {
                 figures.insert(key.clone(), Some(names.len() as f64));
             }
-            ("log_lines_dropped", number) => {
+            ("log_lines_dropped" | "sources_unexamined", number) => {
                 figures.insert(format!("{key}_total"), number.as_f64());
             }
             ("little_space", words) => {
@@ -68,6 +69,15 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
                                 value,
                             );
                         }
+                    }
+                }
+            }
+            ("quarantined" | "quarantine_dropped", Value::Object(projects)) => {
+                let total = if key == "quarantined" { "" } else { "_total" };
+                for (project, reasons) in projects {
+                    for (reason, value) in reasons.as_object().expect("an object") {
+                        let name = format!("{key}{total}");
+                        figure(&mut figures, &name, &format!("/{project}/{reason}"), value);
                     }
                 }
             }

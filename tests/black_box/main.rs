@@ -50,6 +50,7 @@ mod placing_words;
 mod played;
 mod players;
 mod python;
+mod quarantine;
 mod queries;
 mod reading_seeds;
 mod readings;

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use sinch_callbacks::clock;
 use sinch_simulator::{Reply, World};
 
-use testkit::{PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until};
+use testkit::{
+    PATH, PROJECT, Request, Service, Settings, event, folder, id, order_history, play, until,
+};
 
 /// Replaces the times in a body, and other values that vary from run to run.
 fn steady(body: Value) -> Value {
@@ -104,7 +106,7 @@ async fn orders_and_the_status() {
     let status = until("all workers, the failed fetch and an alert", async || {
         let status = service.status().await;
         let workers = status["workers"].as_object().map_or(0, Map::len);
-        let is_complete = workers == 8 && status["service_alerts"][0].is_object();
+        let is_complete = workers == 9 && status["service_alerts"][0].is_object();
         (is_complete && status["api"][PROJECT]["answered"] == false).then_some(status)
     })
     .await;
@@ -119,6 +121,27 @@ async fn parked_deliveries() {
     service.deliver(r#"{"eventId":"e1"}"#).await;
     let parked = json_of(&service, "/api/v1/parked").await;
     assert_snapshot("parked", &steady(parked));
+}
+
+#[tokio::test]
+async fn refused_callbacks() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    let body = event("e1", "o1", "COMPLETED", clock::now());
+    let refused = Request::signed(PATH, "another-secret", body);
+    assert_eq!(service.send(&refused).await.status, 401);
+    let path = "/api/v1/quarantine";
+    let kept = until("the quarantine", async || {
+        let kept = json_of(&service, path).await;
+        kept["items"][0].is_object().then_some(kept)
+    })
+    .await;
+    assert_snapshot("quarantine", &steady(kept));
+    let reverify = Request::post(&format!("{path}/reverify"), r#"{"dry_run":false}"#);
+    let answer = service.send_to_operators(&reverify).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_snapshot("reverified", &answer.json());
 }
 
 #[tokio::test]

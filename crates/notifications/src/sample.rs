@@ -39,7 +39,7 @@ static IN_REVIEW: LazyLock<AlertKind> =
 
 /// An alert about the service of each kind.
 #[cfg(test)]
-pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 11]> = LazyLock::new(|| {
+pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 12]> = LazyLock::new(|| {
     let disk = DiskFields {
         free_bytes: 300_000_000,
         refused_below_bytes: 256_000_000,
@@ -76,6 +76,10 @@ pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 11]> = LazyLock::new(|
         },
         ServiceAlert::WorkerSilent {
             worker: "retention".to_owned(),
+        },
+        ServiceAlert::UnknownSource {
+            callbacks: 2,
+            addresses: vec!["198.51.100.7".to_owned()],
         },
     ]
 });

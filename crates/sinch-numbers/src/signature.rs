@@ -37,6 +37,11 @@ pub fn verify(secrets: &[SecretString], body: &[u8], signature: &[u8]) -> bool {
     }
 }
 
+/// Returns `true` if a signature has the documented form. No other is ever accepted.
+pub fn is_well_formed(signature: &[u8]) -> bool {
+    decode_hex(signature).is_some()
+}
+
 fn start_hmac(secret: &SecretString, body: &[u8]) -> Hmac<Sha1> {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes())
         .expect("HMAC takes a key of any length");

@@ -28,6 +28,7 @@ fn troubles(status: &Value, unready: Option<&str>, not_configured: &[&str]) -> V
 #[test]
 fn what_is_as_it_should_be_is_no_trouble() {
     let status = json!({
+        "quarantined": {"p": {"wrong-signature": 0, "unknown-source": 0}},
         "orders_parked": 0, "deliveries_parked": 0, "clock_set_by_secs": -59, "numbers_late": 0,
         "oldest_pending_at": "2026-01-31T11:59:01Z", "deliveries_waiting": 3,
         "orders_needing_attention": {"overdue": 0}, "numbers_not_ready": {"on-the-way": 2},
@@ -57,6 +58,16 @@ fn each_trouble_comes_with_its_cure() {
             json!({"deliveries_parked": 1}),
             "deliveries-parked",
             " parked",
+        ),
+        (
+            json!({"quarantined": {"p": {"wrong-signature": 2, "unknown-source": 0}, "q": {"wrong-signature": 1}}}),
+            "quarantined",
+            "3 callbacks were refused and are perhaps genuine: none of the project's secrets",
+        ),
+        (
+            json!({"quarantined": {"p": {"unknown-source": 1}}}),
+            "quarantined",
+            "put it into callbacks.allow and reload; then:",
         ),
         (
             json!({"clock_set_by_secs": -60}),

@@ -41,6 +41,20 @@ const SERVICE_ALERTS: [(&str, &str); 2] = [
     ("disk-low", "make space on the disk of the database"),
 ];
 
+/// Reasons for which callbacks are in quarantine, each with what is wrong and what mends it.
+const QUARANTINED: [(&str, &str, &str); 2] = [
+    (
+        "wrong-signature",
+        "none of the project's secrets makes their signature",
+        "put the secret that Sinch has into projects.secrets and reload; then:",
+    ),
+    (
+        "unknown-source",
+        "their signature is valid, and their address is not allowed",
+        "if Sinch says that the address is its own, put it into callbacks.allow and reload; then:",
+    ),
+];
+
 /// What was found out about the service.
 pub(super) struct Found<'a> {
     /// The answer to `/status`.
@@ -97,6 +111,7 @@ impl Found<'_> {
             self.clock(),
             self.alerts(),
             self.service_alerts(),
+            self.quarantined(),
             self.parked(),
             self.numbers(),
             self.targets(),
@@ -236,6 +251,29 @@ impl Found<'_> {
             cures: vec![command(&["parked"]), command(&["replay", "--all"])],
         });
         orders.into_iter().chain(deliveries).collect()
+    }
+
+    /// Callbacks in quarantine. What cures them depends on what was wrong with them.
+    fn quarantined(&self) -> Vec<Trouble> {
+        let of_reason = |reason: &str| {
+            let projects = object(&self.status["quarantined"]).iter();
+            projects
+                .filter_map(|(_, kept)| kept[reason].as_u64())
+                .sum::<u64>()
+        };
+        let each = QUARANTINED.iter().filter_map(|(reason, what, cure)| {
+            let kept = of_reason(reason);
+            (kept > 0).then(|| Trouble {
+                code: "quarantined",
+                text: format!("{kept} callbacks were refused and are perhaps genuine: {what}"),
+                cures: vec![
+                    command(&["quarantine", "--reason", reason]),
+                    Cure::Words(cure),
+                    command(&["reverify"]),
+                ],
+            })
+        });
+        each.collect()
     }
 
     fn numbers(&self) -> Vec<Trouble> {

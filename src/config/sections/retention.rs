@@ -20,6 +20,8 @@ pub struct Retention {
     pub deliveries: Duration,
     /// Period for which the service keeps parked deliveries. Not less than that of other deliveries.
     pub parked: Duration,
+    /// Period for which the service keeps callbacks that it refused and that are perhaps genuine.
+    pub quarantine: Duration,
     /// Period for which the service keeps events and delivered notifications.
     pub events: Duration,
     /// Period for which the service keeps closed orders. Not less than that of any delivery.
@@ -58,6 +60,9 @@ fn read_keys(keys: &mut Reader<'_>) -> Retention {
         parked: keys
             .doc("Callbacks that are parked, with their bodies. Not below deliveries_days.")
             .days("parked_days", 365.0, RETENTION_DAYS),
+        quarantine: keys
+            .doc("Callbacks that were refused and are perhaps genuine, with their bodies.")
+            .days("quarantine_days", 30.0, RETENTION_DAYS),
         events: keys
             .doc(
                 "Events, and what was told to targets. The feed can be read back to here. The newest event of each order \

@@ -15,7 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::targets::{Attention, TARGET_FIGURES, TargetView};
 use crate::clock;
 use crate::metrics::{ApiView, Count, Metrics};
-use crate::store::Standing;
+use crate::store::{QuarantineReason, Standing};
 use notifications::ServiceAlert;
 use number_order::Time;
 
@@ -45,6 +45,30 @@ impl FigureSource {
             .iter()
             .map(|code| ((*code).to_owned(), Reading::Count(count(code) as u64)))
             .collect()
+    }
+
+    /// Returns a reading for each project and each reason for which its callbacks are in the quarantine; `read` takes both,
+    /// and the number of them.
+    fn by_project_and_reason(
+        &self,
+        read: impl Fn(&str, QuarantineReason, i64) -> Reading,
+    ) -> Reading {
+        let of_project = |counts: &[(String, QuarantineReason, i64)]| {
+            let each = counts.iter().map(|(project, reason, kept)| {
+                (reason.code().to_owned(), read(project, *reason, *kept))
+            });
+            By("reason", each.collect())
+        };
+        let projects = self
+            .standing
+            .summary
+            .quarantined
+            .chunk_by(|a, b| a.0 == b.0);
+        let each = projects.filter_map(|counts| {
+            let (project, ..) = counts.first()?;
+            Some((project.clone(), of_project(counts)))
+        });
+        By("project", each.collect())
     }
 
     /// Returns the number of targets that an operator should see to, by each reason.
@@ -193,6 +217,26 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
         key: "deliveries_parked",
         help: "Deliveries that are parked for an operator",
         read: |f| count_reading(f.standing.summary.deliveries_parked),
+    },
+    Figure {
+        key: "quarantined",
+        help: "Callbacks that were refused, are perhaps genuine, and are kept, by what was wrong with them",
+        read: |f| f.by_project_and_reason(|_, _, kept| count_reading(kept)),
+    },
+    Figure {
+        key: "quarantine_dropped",
+        help: "Callbacks that were refused, are perhaps genuine, and found no room",
+        read: |f| {
+            let metrics = &f.metrics;
+            f.by_project_and_reason(|project, reason, _| {
+                Total(metrics.quarantine_drops(project, reason))
+            })
+        },
+    },
+    Figure {
+        key: "sources_unexamined",
+        help: "Requests from sources that are not allowed that were refused without an examination of their signature",
+        read: |f| Total(f.metrics.sources_unexamined()),
     },
     Figure {
         key: "orders_by_state",

@@ -74,15 +74,15 @@ fn as_prometheus(text: &str) -> String {
     lines.collect()
 }
 
-/// Label of a sample: its name and its value.
-type OneLabel = [(&'static str, String); 1];
+/// Labels of a sample: the name and the value of each.
+type Labels = Vec<(&'static str, String)>;
 
 /// Returns all figures as text.
 pub(super) fn text(source: &FigureSource, form: Form) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sinch_callbacks");
-    let build = Family::<OneLabel, Gauge>::default();
+    let build = Family::<Labels, Gauge>::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    build.get_or_create(&[("version", version)]).set(1);
+    build.get_or_create(&vec![("version", version)]).set(1);
     registry.register("build_info", "Version that runs", build);
     for figure in FIGURES {
         register_figure(&mut registry, "", figure, (figure.read)(source));
@@ -125,7 +125,7 @@ fn register_figure<F>(registry: &mut Registry, prefix: &str, figure: &Figure<F>,
     }
 }
 
-/// Registers a metric family with a label. Its samples are of one kind, and unknown values are left out.
+/// Registers a metric family with labels. Its samples are of one kind, and unknown values are left out.
 fn register_by_label(
     registry: &mut Registry,
     key: &str,
@@ -133,12 +133,13 @@ fn register_by_label(
     label: &'static str,
     readings: Vec<(String, Reading)>,
 ) {
-    let gauges = Family::<OneLabel, Gauge<f64, AtomicU64>>::default();
-    let counters = Family::<OneLabel, Counter>::default();
+    let mut samples = Vec::new();
+    add_labelled(&Vec::new(), label, readings, &mut samples);
+    let gauges = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    let counters = Family::<Labels, Counter>::default();
     let (mut unit, mut counts) = (None, false);
-    for (value, reading) in readings {
-        let labels = [(label, value)];
-        match as_sample(reading) {
+    for (labels, sample) in samples {
+        match sample {
             Sample::Gauge(its_unit, number) => {
                 unit = Some(its_unit);
                 gauges.get_or_create(&labels).set(number);
@@ -154,6 +155,23 @@ fn register_by_label(
         Some(unit) => registry.register(gauge_name(key, unit), help, gauges),
         None if counts => registry.register(key, help, counters),
         None => {}
+    }
+}
+
+/// Adds the samples of readings by a label, each with its labels: a reading can be one by a further label.
+fn add_labelled(
+    before: &Labels,
+    label: &'static str,
+    readings: Vec<(String, Reading)>,
+    samples: &mut Vec<(Labels, Sample)>,
+) {
+    for (value, reading) in readings {
+        let mut labels = before.clone();
+        labels.push((label, value));
+        match as_sample(reading) {
+            Sample::By(label, readings) => add_labelled(&labels, label, readings, samples),
+            sample => samples.push((labels, sample)),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod placements;
 mod pretty_json;
 mod process;
 mod projects;
+mod quarantine;
 mod query;
 mod status;
 mod targets;
@@ -47,6 +48,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::callback_checks;
 use super::problem::Problem;
 use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub callers: Vec<Caller>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
+    /// What the callback listener knows of projects and callers, by which what it refused is judged anew.
+    pub callbacks: Arc<callback_checks::Settings>,
     /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
     pub callback_urls: BTreeMap<Id, String>,
     /// Thresholds at which alerts about orders fire.
@@ -135,6 +139,7 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(watch::routes())
         .merge(deliveries::routes())
         .merge(parked::routes())
+        .merge(quarantine::routes())
         .merge(projects::routes())
         .merge(placements::routes())
         .merge(events::routes())

@@ -16,8 +16,8 @@ use super::body::{JsonBody, Object, Property, read_body};
 use super::orders::{OrderPath, key, unknown_order};
 use super::{Context, Shared, path_params};
 use crate::clock;
+use crate::http::delivery;
 use crate::http::problem::Problem;
-use crate::sinch::callback;
 use crate::store::{DeliveryContent, Dismissed, Kept, NewDelivery, ParkedDelivery, ParkedFound};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -82,32 +82,20 @@ async fn replay(
 
 /// Reads a parked delivery as a new one would be read. One that is not understood would be parked again, so it is refused.
 fn read_again(parked: ParkedDelivery) -> Result<NewDelivery, Problem> {
-    let callback = callback::read(&parked.body, &parked.project);
-    let subject = match callback.content {
-        callback::Content::Order {
-            order,
-            status,
-            said_at,
-            unreadable_timestamp: _,
-        } => DeliveryContent::Order {
-            order,
-            status,
-            said_at,
-        },
-        callback::Content::Other(event) => DeliveryContent::Other(event),
-        callback::Content::NotUnderstood(reason) => {
+    let ParkedDelivery {
+        project,
+        callback_key,
+        received_at,
+        body,
+    } = parked;
+    let again = delivery::read(project, callback_key, received_at, Bytes::from(body)).delivery;
+    match &again.subject {
+        DeliveryContent::NotUnderstood(reason) => {
             let detail = format!("the delivery is not understood now either: {reason}");
-            return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
+            Err(Problem::with_detail(StatusCode::CONFLICT, detail))
         }
-    };
-    Ok(NewDelivery {
-        project: parked.project,
-        callback_key: parked.callback_key,
-        event_id: callback.event_id,
-        subject,
-        received_at: parked.received_at,
-        body: Bytes::from(parked.body),
-    })
+        DeliveryContent::Order { .. } | DeliveryContent::Other(_) => Ok(again),
+    }
 }
 
 /// Notes that an operator has seen to a parked delivery: it needs no attention any more.

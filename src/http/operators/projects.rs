@@ -179,6 +179,7 @@ async fn drop_project(
         }
         removed.orders += step.orders;
         removed.deliveries += step.deliveries;
+        removed.quarantined += step.quarantined;
         removed.placements += step.placements;
         tokio::time::sleep(step_began.elapsed() * PAUSE_FACTOR).await;
     }
@@ -186,9 +187,10 @@ async fn drop_project(
     let Holdings {
         orders,
         deliveries,
+        quarantined,
         placements,
     } = removed;
-    tracing::info!(%project, orders, deliveries, placements, orders_left = left.orders, deliveries_left = left.deliveries, placements_left = left.placements, "dropped what was left of a project");
+    tracing::info!(%project, orders, deliveries, quarantined, placements, orders_left = left.orders, deliveries_left = left.deliveries, quarantined_left = left.quarantined, placements_left = left.placements, "dropped what was left of a project");
     Ok(Json(Dropped { removed, left }))
 }
 

@@ -74,11 +74,14 @@ const USED_DELIVERIES: &str = "
 /// Ids of orders are never used again, so a list that is read page by page misses none.
 const USED_ORDERS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'orders'";
 
+/// Ids of the quarantine are never used again, so no request means another row than the one that was seen.
+const USED_QUARANTINE: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'quarantine'";
+
 /// Retention has gone through the fetches up to this one.
 const USED_FETCHES: &str = "SELECT fetches_pruned_through FROM service";
 
 /// All that is copied, in an order in which each row is there before others refer to it.
-pub(super) const TABLES: [Table; 23] = [
+pub(super) const TABLES: [Table; 24] = [
     same!(
         "projects",
         "id",
@@ -181,6 +184,14 @@ pub(super) const TABLES: [Table; 23] = [
         used_ids: None,
     },
     same!("dismissals", "delivery_id", "dismissed_at", "", None),
+    same!(
+        "quarantine",
+        "id",
+        "project, reason, digest, received_at, last_at, times, source, peer, forwarded_for, signature, callback_key, \
+         order_sinch_id, number, bytes, body",
+        "",
+        Some(USED_QUARANTINE)
+    ),
     // A lease that the target draws is positive. The source keeps none, so each fetch gets one of its own below zero.
     Table {
         name: "fetches",
@@ -307,11 +318,12 @@ pub(super) const TABLES: [Table; 23] = [
 ];
 
 /// Tables of the target whose ids the database draws.
-pub(super) const WITH_IDS: [&str; 14] = [
+pub(super) const WITH_IDS: [&str; 15] = [
     "projects",
     "orders",
     "order_numbers",
     "deliveries",
+    "quarantine",
     "fetches",
     "transitions",
     "alerts",

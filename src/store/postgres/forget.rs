@@ -34,10 +34,24 @@ macro_rules! deliveries {
     };
 }
 
+/// Callbacks in the quarantine that claim to be about the order, or about a number that no other order has. If they are
+/// genuine, they are about what is forgotten; if not, nothing is lost with them.
+macro_rules! quarantined {
+    () => {
+        "SELECT id FROM quarantine WHERE project = $2 AND order_sinch_id = $3 \
+         UNION SELECT q.id FROM order_numbers AS n JOIN quarantine AS q ON q.project = n.project AND q.number = n.phone_number \
+             WHERE n.order_id = $1 AND q.number IS NOT NULL AND NOT EXISTS (SELECT 1 FROM order_numbers AS o \
+                 WHERE o.project = n.project AND o.phone_number = n.phone_number AND o.order_id <> n.order_id)"
+    };
+}
+
 const COUNT: &str = concat!(
     "SELECT (SELECT count(*) FROM (",
     deliveries!(),
     ") AS v) AS deliveries, \
+     (SELECT count(*) FROM (",
+    quarantined!(),
+    ") AS v) AS quarantined, \
      (SELECT count(*) FROM fetches WHERE order_id = $1) AS fetches, \
      (SELECT count(*) FROM transitions WHERE order_id = $1) AS transitions, \
      (SELECT count(*) FROM alerts WHERE order_id = $1) AS alerts, \
@@ -52,6 +66,9 @@ const SOME_DELIVERIES: &str = concat!(
     deliveries!(),
     ") AS v ORDER BY id LIMIT $4"
 );
+
+const DELETE_QUARANTINED: &str =
+    concat!("DELETE FROM quarantine WHERE id IN (", quarantined!(), ")");
 
 /// Forgets the ordered number of placements of which no order is kept any more.
 const FORGET_NUMBERS: &str = "
@@ -99,6 +116,12 @@ async fn forget_some(db: &mut PgConnection, key: &OrderKey) -> Result<bool, Faul
     // The order comes first, as where it is processed: so nothing of it is processed meanwhile.
     sqlx::query(LOCK_ORDER)
         .bind(order)
+        .execute(&mut *db)
+        .await?;
+    // The quarantine comes before deliveries, as where it is admitted.
+    let quarantined = sqlx::query(DELETE_QUARANTINED).bind(order).bind(project);
+    quarantined
+        .bind(key.order.as_str())
         .execute(&mut *db)
         .await?;
     if forget_deliveries(db, rows, key).await? as i64 == DELIVERIES_MAX {

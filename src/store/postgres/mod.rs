@@ -35,6 +35,7 @@ mod placements;
 mod prepare;
 mod process;
 mod prune;
+mod quarantine;
 mod queries;
 mod rate;
 mod reach;

@@ -88,6 +88,13 @@ const EMPTY: &str = concat!(
 
 const SET_BODIES_EMPTIED_THROUGH: &str = "UPDATE service SET bodies_emptied_through = $1";
 
+const QUARANTINED: &str = "
+    SELECT id, received_at AS since_at, bytes FROM quarantine ORDER BY id LIMIT $1";
+
+/// Removes rows of the quarantine. One that another transaction has locked is removed by a later step.
+const REMOVE_QUARANTINED: &str = "
+    DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE id <= $1 ORDER BY id FOR UPDATE SKIP LOCKED)";
+
 const OLD_FETCHES: &str = "
     SELECT id, fetched_at AS since_at, 0::bigint AS bytes FROM fetches WHERE id > $1 ORDER BY id LIMIT $2";
 
@@ -214,6 +221,7 @@ async fn prune(
     // Rows are removed before bodies are emptied: a row that is removed need not be emptied.
     prune_deliveries(db, &progress, periods.deliveries, now, &mut pruned).await?;
     prune_parked(db, &progress, periods.parked, now, &mut pruned).await?;
+    prune_quarantine(db, periods.quarantine, now, &mut pruned).await?;
     empty_bodies(db, &progress, periods.bodies, now, &mut pruned).await?;
     prune_fetches(db, &progress, periods.deliveries, now, &mut pruned).await?;
     prune_events(db, &progress, periods.events, now, &mut pruned).await?;
@@ -270,6 +278,23 @@ async fn prune_parked(
     if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
         let removed = sqlx::query(REMOVE_PARKED).bind(last);
         pruned.parked = count(&removed.fetch_one(db).await?)?;
+    }
+    Ok(())
+}
+
+async fn prune_quarantine(
+    db: &mut PgConnection,
+    span: Duration,
+    now: Time,
+    pruned: &mut Pruned,
+) -> Result<(), Fault> {
+    let found = sqlx::query(QUARANTINED)
+        .bind(room(pruned.taken))
+        .fetch_all(&mut *db)
+        .await?;
+    if let Some(last) = last_due(&found, span, now, &mut pruned.taken)? {
+        let removed = sqlx::query(REMOVE_QUARANTINED).bind(last);
+        pruned.quarantined = removed.execute(db).await?.rows_affected();
     }
     Ok(())
 }

@@ -30,6 +30,9 @@ pub(super) const REMOVE_DELIVERIES: [&str; 5] = [
     "DELETE FROM deliveries WHERE id = ANY ($1)",
 ];
 
+const SOME_QUARANTINED: &str = "
+    DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE project = $1 ORDER BY id LIMIT $2 FOR UPDATE)";
+
 const SOME_ORDERS: &str = "
     SELECT id FROM orders WHERE id IN (SELECT id FROM orders WHERE project = $1 LIMIT $2) ORDER BY id FOR UPDATE";
 
@@ -41,6 +44,7 @@ macro_rules! nothing_left {
     () => {
         "p.id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE project = p.id) \
          AND NOT EXISTS (SELECT 1 FROM placements WHERE project = p.id) \
+         AND NOT EXISTS (SELECT 1 FROM quarantine WHERE project = p.id) \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE project = p.id)"
     };
 }
@@ -49,7 +53,7 @@ const NOTHING_LEFT: &str = concat!("SELECT 1 FROM projects AS p WHERE ", nothing
 
 /// Waits for callbacks that are being stored: another replica may still serve the project. Those that come later find no
 /// project.
-const END_ACCEPTING: &str = "LOCK TABLE deliveries IN SHARE MODE";
+const END_ACCEPTING: &str = "LOCK TABLE quarantine, deliveries IN SHARE MODE";
 
 /// Deletes a project of which nothing is left.
 const DELETE_PROJECT: &str = concat!("DELETE FROM projects AS p WHERE ", nothing_left!());
@@ -57,6 +61,7 @@ const DELETE_PROJECT: &str = concat!("DELETE FROM projects AS p WHERE ", nothing
 const COUNT_HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
         (SELECT count(*) FROM deliveries WHERE project = p.id) AS deliveries,
+        (SELECT count(*) FROM quarantine WHERE project = p.id) AS quarantined,
         (SELECT count(*) FROM placements WHERE project = p.id) AS placements
     FROM projects AS p WHERE p.sinch_id = $1";
 
@@ -83,7 +88,11 @@ async fn drop_some(db: &mut PgConnection, project: &Id) -> Result<Holdings, Faul
         let done = sqlx::query(sql).bind(&deliveries).execute(&mut *db).await?;
         removed.deliveries = done.rows_affected();
     }
-    if removed.deliveries == 0 {
+    let quarantined = sqlx::query(SOME_QUARANTINED)
+        .bind(project)
+        .bind(DELIVERIES_MAX);
+    removed.quarantined = quarantined.execute(&mut *db).await?.rows_affected();
+    if removed == Holdings::default() {
         let orders = some(db, SOME_ORDERS, project, ORDERS_MAX).await?;
         removed.orders = remove_orders(db, &orders).await?;
     }

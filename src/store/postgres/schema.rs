@@ -25,7 +25,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 
 /// Tables of the schema.
-pub(super) const TABLES: [&str; 25] = [
+pub(super) const TABLES: [&str; 26] = [
     "projects",
     "orders",
     "order_details",
@@ -35,6 +35,7 @@ pub(super) const TABLES: [&str; 25] = [
     "pending",
     "decisions",
     "dismissals",
+    "quarantine",
     "fetches",
     "transitions",
     "alerts",

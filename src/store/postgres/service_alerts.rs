@@ -24,6 +24,7 @@ const LOCK: &str = "LOCK TABLE service_alerts IN SHARE ROW EXCLUSIVE MODE";
 const PROJECT_FACTS: &str = "
     SELECT p.sinch_id AS project, p.active, p.heard_at, p.pause_reason, p.pause_fields,
         coalesce(o.orders, 0) AS orders_parked, coalesce(d.deliveries, 0) AS deliveries_parked,
+        coalesce(q.callbacks, 0)::bigint AS from_unknown_sources, q.addresses AS unknown_sources,
         coalesce(c.changes, 0) AS unannounced, c.first_at AS unannounced_at
     FROM projects AS p
     LEFT JOIN (SELECT project, count(*) AS orders
@@ -35,6 +36,10 @@ const PROJECT_FACTS: &str = "
             UNION ALL (SELECT delivery_id FROM decisions WHERE parked ORDER BY delivery_id DESC LIMIT 10000)) AS v
         JOIN deliveries AS d ON d.id = v.id
         WHERE d.received_at > $1 AND NOT EXISTS (SELECT 1 FROM dismissals WHERE delivery_id = d.id) GROUP BY d.project) AS d ON d.project = p.id
+    LEFT JOIN (SELECT project, sum(callbacks) AS callbacks, json_agg(source)::text AS addresses
+        FROM (SELECT project, source, count(*) AS callbacks FROM quarantine WHERE reason = 'unknown-source'
+            GROUP BY project, source ORDER BY project, count(*) DESC, source) AS v
+        GROUP BY project) AS q ON q.project = p.id
     LEFT JOIN (SELECT o.project, count(*) AS changes, min(v.recorded_at) AS first_at
         FROM (SELECT order_id, recorded_at, from_state, announced FROM transitions ORDER BY id DESC LIMIT 4000) AS v
         JOIN orders AS o ON o.id = v.order_id JOIN projects AS p ON p.id = o.project

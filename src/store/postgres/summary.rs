@@ -12,6 +12,7 @@ use super::queries::{LATE, order_text};
 use super::{Store, alerts, outbox, service_alerts};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
+use crate::store::sql::quarantine;
 use crate::store::sql::summary::{by_readiness, convergence};
 use crate::store::sql::time;
 use crate::store::sql::unreadable::{self, JsonRow};
@@ -70,6 +71,8 @@ const CONVERGENCE: &str = "
 const DUE: &str = "
     SELECT count(*) AS orders, min(o.fetch_at) AS oldest_at
     FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.fetch_at <= $1 WHERE p.active";
+
+const QUARANTINED: &str = quarantine::select_counts!();
 
 const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = p.id LIMIT 100000) AS v) AS orders
@@ -193,6 +196,7 @@ impl Store {
         let not_fetched = not_fetched
             .iter()
             .map(|row| counted(row, "sinch_id", "orders"));
+        let quarantined = sqlx::query(QUARANTINED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         Ok(Summary {
             orders_by_state: self.count_by_state(db).await?,
@@ -207,6 +211,7 @@ impl Store {
             numbers_late: late.try_get("numbers")?,
             deliveries_waiting: waiting.try_get("deliveries")?,
             deliveries_parked: counts.try_get("deliveries_parked")?,
+            quarantined: quarantine::counts(&quarantined)?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_fetched_at: time(&counts, "last_fetched_at")?,
             convergence: convergence(changes.try_get(0)?)?,

@@ -13,6 +13,8 @@ pub(in crate::store) enum List {
     Notifications,
     /// The list of actions.
     Actions,
+    /// The list of the quarantine.
+    Quarantine,
 }
 
 impl List {
@@ -23,6 +25,7 @@ impl List {
             List::Deliveries => 'd',
             List::Notifications => 'n',
             List::Actions => 'a',
+            List::Quarantine => 'q',
         }
     }
 

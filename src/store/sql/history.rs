@@ -120,7 +120,7 @@ fn delivery_of_row(row: &impl Columns) -> sqlx::Result<DeliveryRow> {
 }
 
 /// Reads each of the given rows that can be read, with `read`.
-fn each<R: Columns, T>(
+pub(super) fn each<R: Columns, T>(
     found: &[R],
     table: &'static str,
     read: fn(&R) -> sqlx::Result<T>,

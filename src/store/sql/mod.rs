@@ -23,6 +23,7 @@ pub(super) mod outbox;
 pub(super) mod parked;
 pub(super) mod pending;
 pub(super) mod placements;
+pub(super) mod quarantine;
 pub(super) mod reach;
 pub(super) mod removal;
 pub(super) mod retention;

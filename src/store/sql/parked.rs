@@ -26,6 +26,7 @@ pub(in crate::store) fn kept_of_row(row: &impl Columns) -> sqlx::Result<Kept> {
         |column| -> sqlx::Result<u64> { Ok(row.int(column)?.try_into().unwrap_or_default()) };
     Ok(Kept {
         deliveries: count("deliveries")?,
+        quarantined: count("quarantined")?,
         fetches: count("fetches")?,
         transitions: count("transitions")?,
         alerts: count("alerts")?,

@@ -10,6 +10,7 @@ pub(in crate::store) fn holdings_of_row(row: &impl Columns) -> sqlx::Result<Hold
     Ok(Holdings {
         orders: count("orders")?,
         deliveries: count("deliveries")?,
+        quarantined: count("quarantined")?,
         placements: count("placements")?,
     })
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::Columns;
 use super::codes::{self, Code};
 use super::outbox::health_of_row;
+use super::quarantine::ADDRESSES_MAX;
 use super::time;
 use super::unreadable::JsonRow;
 use crate::store::changes::{EventSubject, NewEvent};
@@ -55,11 +56,21 @@ pub(in crate::store) fn project_facts(row: &impl Columns) -> sqlx::Result<Option
         active: row.flag("active")?,
         orders_parked: count(row, "orders_parked")?,
         deliveries_parked: count(row, "deliveries_parked")?,
+        from_unknown_sources: count(row, "from_unknown_sources")?,
+        unknown_sources: addresses(row.text_if_any("unknown_sources")?),
         circuit: circuit.ok().flatten(),
         heard_at: time(row, "heard_at")?,
         unannounced: count(row, "unannounced")?,
         unannounced_at: time(row, "unannounced_at")?,
     }))
+}
+
+/// Returns some of the addresses that are a JSON array of texts.
+fn addresses(list: Option<&str>) -> Vec<String> {
+    let all = serde_json::from_str::<Vec<String>>(list.unwrap_or("[]"));
+    let mut addresses = all.unwrap_or_default();
+    addresses.truncate(ADDRESSES_MAX);
+    addresses
 }
 
 fn count(row: &impl Columns, column: &str) -> sqlx::Result<u64> {

@@ -29,10 +29,24 @@ macro_rules! deliveries {
     };
 }
 
+/// Callbacks in the quarantine that claim to be about the order, or about a number that no other order has. If they are
+/// genuine, they are about what is forgotten; if not, nothing is lost with them.
+macro_rules! quarantined {
+    () => {
+        "SELECT id FROM quarantine WHERE project = ?2 AND order_sinch_id = ?3 \
+         UNION SELECT q.id FROM order_numbers AS n JOIN quarantine AS q ON q.project = n.project AND q.number = n.phone_number \
+             WHERE n.order_id = ?1 AND q.number IS NOT NULL AND NOT EXISTS (SELECT 1 FROM order_numbers AS o \
+                 WHERE o.project = n.project AND o.phone_number = n.phone_number AND o.order_id <> n.order_id)"
+    };
+}
+
 const COUNT: &str = concat!(
     "SELECT (SELECT count(*) FROM (",
     deliveries!(),
     ")) AS deliveries, \
+     (SELECT count(*) FROM (",
+    quarantined!(),
+    ")) AS quarantined, \
      (SELECT count(*) FROM fetches WHERE order_id = ?1) AS fetches, \
      (SELECT count(*) FROM transitions WHERE order_id = ?1) AS transitions, \
      (SELECT count(*) FROM alerts WHERE order_id = ?1) AS alerts, \
@@ -47,6 +61,9 @@ const DELETE_DELIVERIES: &str = concat!(
     deliveries!(),
     ") LIMIT ?4)"
 );
+
+const DELETE_QUARANTINED: &str =
+    concat!("DELETE FROM quarantine WHERE id IN (", quarantined!(), ")");
 
 /// Forgets the ordered number of placements of which no order is kept any more.
 const FORGET_NUMBERS: &str = "
@@ -70,6 +87,11 @@ async fn forget_some(db: &mut SqliteConnection, key: &OrderKey) -> sqlx::Result<
     let Some((order, project)) = find(db, key).await? else {
         return Ok(true);
     };
+    let quarantined = sqlx::query(DELETE_QUARANTINED).bind(order).bind(project);
+    quarantined
+        .bind(key.order.as_str())
+        .execute(&mut *db)
+        .await?;
     let deleted = sqlx::query(DELETE_DELIVERIES)
         .bind(order)
         .bind(project)

@@ -36,6 +36,7 @@ mod placements;
 mod prepare;
 mod process;
 mod prune;
+mod quarantine;
 mod queries;
 mod rates;
 mod reach;

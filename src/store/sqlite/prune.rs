@@ -63,6 +63,12 @@ pub(super) static EMPTY: LazyLock<Statements> = LazyLock::new(|| {
 
 const SET_BODIES_EMPTIED_THROUGH: &str = "UPDATE service SET bodies_emptied_through = ?";
 
+/// Rows of the quarantine, whose ids grow with the time of the first receipt.
+const QUARANTINED: &str = "
+    SELECT id, received_at AS since_at, bytes FROM quarantine ORDER BY id LIMIT ?";
+
+const REMOVE_QUARANTINED: &str = "DELETE FROM quarantine WHERE id <= ?";
+
 pub(super) const OLD_FETCHES: &str = "
     SELECT id, fetched_at AS since_at, 0 AS bytes FROM fetches
     WHERE id > (SELECT fetches_pruned_through FROM service) ORDER BY id LIMIT ?";
@@ -168,6 +174,11 @@ impl WriteCommand for Prune {
         if let Some(last) = last_due_row(db, PARKED, periods.parked, now, &mut pruned.taken).await?
         {
             pruned.parked = execute_through(db, REMOVE_PARKED, last).await?;
+        }
+        if let Some(last) =
+            last_due_row(db, QUARANTINED, periods.quarantine, now, &mut pruned.taken).await?
+        {
+            pruned.quarantined = execute_through(db, REMOVE_QUARANTINED, last).await?;
         }
         if let Some(last) =
             last_due_row(db, TO_EMPTY, periods.bodies, now, &mut pruned.taken).await?

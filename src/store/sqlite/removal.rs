@@ -49,6 +49,11 @@ const SOME_DELIVERIES: &str = "
         CROSS JOIN deliveries AS d INDEXED BY deliveries_dedup_key ON d.project = p.id
         WHERE p.sinch_id = ? LIMIT ?)";
 
+const SOME_QUARANTINED: &str = "
+    DELETE FROM quarantine WHERE id IN (
+        SELECT q.id FROM projects AS p CROSS JOIN quarantine AS q INDEXED BY quarantine_size ON q.project = p.id
+        WHERE p.sinch_id = ? LIMIT ?)";
+
 const SOME_ORDERS: &str = "
     SELECT o.id FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id WHERE p.sinch_id = ? LIMIT ?";
 
@@ -61,6 +66,7 @@ const DELETE_PROJECT: &str = "
     DELETE FROM projects WHERE sinch_id = ?
         AND NOT EXISTS (SELECT 1 FROM orders WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM placements WHERE project = projects.id)
+        AND NOT EXISTS (SELECT 1 FROM quarantine WHERE project = projects.id)
         AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = projects.id)";
 
 /// Removes some of what is left of a project: its deliveries first, since they refer to its orders; after the last
@@ -71,7 +77,11 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
         .bind(project.as_str())
         .bind(DELIVERIES_MAX);
     removed.deliveries = deliveries.execute(&mut *db).await?.rows_affected();
-    if removed.deliveries == 0 {
+    let quarantined = sqlx::query(SOME_QUARANTINED)
+        .bind(project.as_str())
+        .bind(DELIVERIES_MAX);
+    removed.quarantined = quarantined.execute(&mut *db).await?.rows_affected();
+    if removed == Holdings::default() {
         let orders = sqlx::query(SOME_ORDERS)
             .bind(project.as_str())
             .bind(ORDERS_MAX);
@@ -93,6 +103,7 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
 const COUNT_HOLDINGS: &str = "
     SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
         (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries,
+        (SELECT count(*) FROM quarantine WHERE project = p.id) AS quarantined,
         (SELECT count(*) FROM placements WHERE project = p.id) AS placements
     FROM projects AS p WHERE p.sinch_id = ?";
 

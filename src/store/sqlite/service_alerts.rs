@@ -19,6 +19,7 @@ use number_order::{Id, Time};
 pub(super) const PROJECT_FACTS: &str = "
     SELECT p.sinch_id AS project, p.active, p.heard_at, p.pause_reason, p.pause_fields,
         coalesce(o.orders, 0) AS orders_parked, coalesce(d.deliveries, 0) AS deliveries_parked,
+        coalesce(q.callbacks, 0) AS from_unknown_sources, q.addresses AS unknown_sources,
         coalesce(c.changes, 0) AS unannounced, c.first_at AS unannounced_at
     FROM projects AS p
     LEFT JOIN (SELECT project, count(*) AS orders
@@ -30,6 +31,10 @@ pub(super) const PROJECT_FACTS: &str = "
             AND NOT EXISTS (SELECT 1 FROM dismissals WHERE delivery_id = deliveries.id)
             ORDER BY id DESC LIMIT 10000)
         WHERE received_at > ? GROUP BY project) AS d ON d.project = p.id
+    LEFT JOIN (SELECT project, sum(callbacks) AS callbacks, json_group_array(source) AS addresses
+        FROM (SELECT project, source, count(*) AS callbacks FROM quarantine WHERE reason = 'unknown-source'
+            GROUP BY project, source ORDER BY project, count(*) DESC, source)
+        GROUP BY project) AS q ON q.project = p.id
     LEFT JOIN (SELECT o.project, count(*) AS changes, min(v.recorded_at) AS first_at
         FROM (SELECT order_id, recorded_at, from_state, announced FROM transitions ORDER BY id DESC LIMIT 4000) AS v
         CROSS JOIN orders AS o ON o.id = v.order_id CROSS JOIN projects AS p ON p.id = o.project

@@ -12,6 +12,7 @@ use super::{Store, StoreError};
 use super::{alerts, numbers, outbox, service_alerts};
 use crate::store::changes::StoredOrder;
 use crate::store::sql::alerts::AlertFilter;
+use crate::store::sql::quarantine;
 use crate::store::sql::summary::{by_readiness, convergence};
 use crate::store::sql::unreadable::{self, JsonRow};
 use crate::store::sql::{json, time};
@@ -73,6 +74,8 @@ pub(super) const DUE: &str = "
     SELECT count(*) AS orders, min(o.fetch_at) AS oldest_at
     FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
 
+pub(super) const QUARANTINED: &str = quarantine::select_counts!();
+
 pub(super) const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
     FROM projects WHERE NOT active ORDER BY sinch_id";
@@ -132,6 +135,7 @@ impl Store {
         let late = sqlx::query(LATE.as_str()).bind(LATE_AFTER.as_micros() as i64);
         let late = late.fetch_one(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
+        let quarantined = sqlx::query(QUARANTINED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         Ok(Summary {
             orders_by_state: by_state
@@ -157,6 +161,7 @@ impl Store {
             numbers_late: late.try_get("numbers")?,
             deliveries_waiting: counts.try_get("deliveries_waiting")?,
             deliveries_parked: counts.try_get("deliveries_parked")?,
+            quarantined: quarantine::counts(&quarantined)?,
             last_delivery_at: time(&counts, "last_delivery_at")?,
             last_fetched_at: time(&counts, "last_fetched_at")?,
             convergence: convergence(changes.try_get(0)?)?,

@@ -19,6 +19,7 @@ pub(in crate::store) mod place;
 mod placements;
 mod priority;
 mod processing;
+mod quarantine;
 mod read_transactions;
 mod readiness;
 mod removals;

@@ -9,6 +9,7 @@ const SPANS: RetentionPeriods = RetentionPeriods {
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),
+    quarantine: Duration::from_secs(3000),
     orders: Duration::from_secs(5000),
 };
 

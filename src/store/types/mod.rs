@@ -12,6 +12,7 @@ mod number;
 mod parked;
 mod placement;
 mod processing;
+mod quarantine;
 mod queries;
 mod removal;
 mod retention;
@@ -39,6 +40,10 @@ pub use placement::{
     StepUpdate,
 };
 pub use processing::{ProcessReport, ProcessRequest, Processed};
+pub use quarantine::{
+    NewQuarantined, Origin, QuarantineFilter, QuarantinePart, QuarantineReason, QuarantineRow,
+    Quarantined, Quarantining,
+};
 pub use queries::{
     AlertQuery, Body, DELIVERY_PHASES, DeliveryFilter, DeliveryRow, FetchRow, Found,
     ListedDelivery, Listing, NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow,

@@ -45,6 +45,8 @@ pub enum Dismissed {
 pub struct Kept {
     /// Callbacks about the order, and about numbers that no other order has.
     pub deliveries: u64,
+    /// Callbacks in the quarantine that claim to be about the order, or about numbers that no other order has.
+    pub quarantined: u64,
     /// Results of fetches.
     pub fetches: u64,
     /// Changes of state.

@@ -16,13 +16,15 @@ pub enum Unwatched {
     Named,
 }
 
-/// Number of a project's orders, deliveries and placements, or of those that a step has removed.
+/// Number of a project's orders, deliveries, quarantined callbacks and placements, or of those that a step has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holdings {
     /// Number of the project's orders.
     pub orders: u64,
     /// Number of the project's deliveries of every kind.
     pub deliveries: u64,
+    /// Number of callbacks of the project in the quarantine.
+    pub quarantined: u64,
     /// Number of placements: of references that the journal knows.
     pub placements: u64,
 }

@@ -12,6 +12,8 @@ pub struct RetentionPeriods {
     pub deliveries: Duration,
     /// Period for deliveries that are parked, with their bodies.
     pub parked: Duration,
+    /// Period for callbacks in the quarantine, since they were first received.
+    pub quarantine: Duration,
     /// Period for events and the notifications of them that were delivered. The newest event of each order is always kept,
     /// and an event of which a target is still to be told. Alerts about the service are kept for as long, once they are
     /// resolved.
@@ -32,6 +34,8 @@ pub struct Pruned {
     pub deliveries: u64,
     /// Number of parked deliveries that were removed.
     pub parked: u64,
+    /// Number of callbacks that were removed from the quarantine.
+    pub quarantined: u64,
     /// Number of fetches that were removed while their orders stay.
     pub fetches: u64,
     /// Number of events that were removed while their orders stay.

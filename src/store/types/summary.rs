@@ -1,6 +1,6 @@
 //! Summary of the whole database, for the operators.
 
-use super::{AlertRow, ServiceAlertRow, TargetRow, UnreadableRow};
+use super::{AlertRow, QuarantineReason, ServiceAlertRow, TargetRow, UnreadableRow};
 use number_order::{AlertKind, Time};
 
 /// Figures of the whole database.
@@ -36,6 +36,8 @@ pub struct Summary {
     pub deliveries_waiting: i64,
     /// Number of parked deliveries, which an operator must look at.
     pub deliveries_parked: i64,
+    /// Number of callbacks in the quarantine, of each project for each reason, those included that are zero.
+    pub quarantined: Vec<(String, QuarantineReason, i64)>,
     /// Time of receipt of the last delivery, of those that are kept.
     pub last_delivery_at: Option<Time>,
     /// Time of the last fetch of any order.

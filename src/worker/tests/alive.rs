@@ -123,6 +123,7 @@ impl Fixture {
                     bodies: Duration::from_secs(1),
                     deliveries: Duration::from_secs(1),
                     parked: Duration::from_secs(1),
+                    quarantine: Duration::from_secs(1),
                     orders: Duration::from_secs(9000),
                 };
                 self.spawn(run(RetentionWorker { store, periods }, metrics, stop));
@@ -150,6 +151,7 @@ impl Fixture {
         let settings = operators::Settings {
             callers: Vec::new(),
             projects: [(project(), None)].into(),
+            callbacks: crate::http::callbacks::Settings::of_nobody(),
             callback_urls: [].into(),
             deadlines: Limits {
                 expiring: Vec::new(),

@@ -139,6 +139,7 @@ fn an_alert_about_the_service_is_told_in_words() {
         "Alert about the service: target \"crm\" answered 410: it is told nothing until it is resumed".to_owned(),
         "No more alert about the service: target \"crm\": 4 notifications are parked".to_owned(),
         "Alert about the service: worker retention has done nothing, or nothing but fail, for a minute".to_owned(),
+        format!("{no_more}2 callbacks have a valid signature and came from an address that is not allowed: 198.51.100.7"),
     ];
     let messages: Vec<String> = sample::service_events().iter().map(message).collect();
     assert_eq!(messages, expected);

@@ -80,6 +80,7 @@ impl ServiceAlert {
             | ServiceAlert::DeliveriesParked { .. }
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::UnknownSource { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::TargetFailing { .. }
@@ -96,6 +97,7 @@ impl ServiceAlert {
             ServiceAlert::OrdersParked { .. }
             | ServiceAlert::DeliveriesParked { .. }
             | ServiceAlert::Silence { .. }
+            | ServiceAlert::UnknownSource { .. }
             | ServiceAlert::TargetSwitchedOff { .. }
             | ServiceAlert::NotificationsParked { .. } => Duration::ZERO,
             ServiceAlert::ProviderTrouble { .. }

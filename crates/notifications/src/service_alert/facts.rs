@@ -30,6 +30,10 @@ pub struct ProjectFacts {
     pub orders_parked: u64,
     /// Number of its deliveries that were received within a day and are parked.
     pub deliveries_parked: u64,
+    /// Number of its callbacks in the quarantine that have a valid signature and came from unknown sources.
+    pub from_unknown_sources: u64,
+    /// Some of the addresses from which they came.
+    pub unknown_sources: Vec<String>,
     /// Why its circuit is open; `None`: it is closed.
     pub circuit: Option<NoAnswer>,
     /// Time of its last genuine callback; `None`: none ever came.

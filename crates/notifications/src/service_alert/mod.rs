@@ -51,6 +51,13 @@ pub enum ServiceAlert {
         /// Why they are refused.
         refusal: CallbackRefusal,
     },
+    /// Callbacks with a valid signature came from addresses that are not allowed, and wait in the quarantine.
+    UnknownSource {
+        /// Number of the callbacks.
+        callbacks: u64,
+        /// Some of the addresses from which they came.
+        addresses: Vec<String>,
+    },
     /// The database's disk has little free space, and callbacks will be refused.
     DiskLow(DiskFields),
     /// The database's disk has so little free space that callbacks are refused.
@@ -130,6 +137,7 @@ impl ServiceAlert {
             | ServiceAlert::ProviderTrouble { .. }
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::UnknownSource { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::WorkerSilent { .. } => None,
@@ -148,6 +156,7 @@ impl ServiceAlert {
             | ServiceAlert::ProviderTrouble { .. }
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::UnknownSource { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_) => project.map(Id::to_string).unwrap_or_default(),
         }
@@ -160,7 +169,8 @@ impl ServiceAlert {
             | ServiceAlert::DeliveriesParked { .. }
             | ServiceAlert::ProviderTrouble { .. }
             | ServiceAlert::Silence { .. }
-            | ServiceAlert::CallbacksRefused { .. } => Id::new(subject),
+            | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::UnknownSource { .. } => Id::new(subject),
             ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::TargetFailing { .. }

@@ -83,7 +83,13 @@ fn of_project(
         changes: facts.unannounced,
         last_at: facts.heard_at,
     });
-    [orders, deliveries, trouble, silence].into_iter().flatten()
+    let unknown = (facts.from_unknown_sources > 0).then(|| ServiceAlert::UnknownSource {
+        callbacks: facts.from_unknown_sources,
+        addresses: facts.unknown_sources.clone(),
+    });
+    [orders, deliveries, trouble, silence, unknown]
+        .into_iter()
+        .flatten()
 }
 
 /// Returns `true` if callbacks of the project are missing. That orders are open is no evidence: a review may take weeks in

@@ -29,6 +29,8 @@ fn well() -> ProjectFacts {
         active: true,
         orders_parked: 0,
         deliveries_parked: 0,
+        from_unknown_sources: 0,
+        unknown_sources: Vec::new(),
         circuit: None,
         heard_at: None,
         unannounced: 0,
@@ -126,6 +128,7 @@ impl Kept {
 const NOTHING: [(&str, AlertNews); 0] = [];
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_fact_is_seen_as_its_alert() {
     let failing = TargetHealth {
         failures: 5,
@@ -150,11 +153,18 @@ fn each_fact_is_seen_as_its_alert() {
         active: false,
         ..unannounced(None)
     };
+    // Callbacks of a project that is not fetched are kept, too.
+    let foreign = ProjectFacts {
+        active: false,
+        from_unknown_sources: 1,
+        unknown_sources: vec!["198.51.100.7".to_owned()],
+        ..well()
+    };
     let workers = ServiceFacts {
         silent_workers: vec!["inbox".to_owned()],
         ..ServiceFacts::default()
     };
-    let rows: [(ServiceFacts, &[&str]); 20] = [
+    let rows: [(ServiceFacts, &[&str]); 21] = [
         (ServiceFacts::default(), &[]),
         (of_projects(vec![well()]), &[]),
         (
@@ -162,6 +172,7 @@ fn each_fact_is_seen_as_its_alert() {
             &["orders-parked", "deliveries-parked"],
         ),
         (of_projects(vec![inactive]), &["deliveries-parked"]),
+        (of_projects(vec![foreign]), &["unknown-source"]),
         (of_projects(vec![down()]), &["provider-trouble"]),
         // Changes at 100 s, checked at 2000 s, more than the limit later.
         (of_projects(vec![unannounced(None)]), &["silence"]),

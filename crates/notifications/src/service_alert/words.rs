@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{CallbackRefusal, ServiceAlert};
+use number_order::Time;
 
 impl fmt::Display for ServiceAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,19 +17,14 @@ impl fmt::Display for ServiceAlert {
                 counted(*deliveries, "delivery was", "deliveries were")
             ),
             ServiceAlert::ProviderTrouble { reason } => write!(f, "fetches fail: {reason}"),
-            ServiceAlert::Silence { changes, last_at } => {
-                let changes = counted(*changes, "change", "changes");
-                match last_at {
-                    Some(at) => write!(
-                        f,
-                        "no callback has come since {at}, though Sinch shows {changes}"
-                    ),
-                    None => write!(f, "no callback has ever come, though Sinch shows {changes}"),
-                }
-            }
+            ServiceAlert::Silence { changes, last_at } => write_silence(f, *changes, *last_at),
             ServiceAlert::CallbacksRefused { refusal } => {
                 write!(f, "callbacks are refused: {refusal}")
             }
+            ServiceAlert::UnknownSource {
+                callbacks,
+                addresses,
+            } => write_unknown_source(f, *callbacks, addresses),
             ServiceAlert::DiskLow(disk) => write!(
                 f,
                 "{} bytes are free on the database's disk; below {} callbacks are refused",
@@ -65,6 +61,30 @@ impl fmt::Display for ServiceAlert {
             }
         }
     }
+}
+
+fn write_silence(f: &mut fmt::Formatter<'_>, changes: u64, last_at: Option<Time>) -> fmt::Result {
+    let changes = counted(changes, "change", "changes");
+    match last_at {
+        Some(at) => write!(
+            f,
+            "no callback has come since {at}, though Sinch shows {changes}"
+        ),
+        None => write!(f, "no callback has ever come, though Sinch shows {changes}"),
+    }
+}
+
+fn write_unknown_source(
+    f: &mut fmt::Formatter<'_>,
+    callbacks: u64,
+    addresses: &[String],
+) -> fmt::Result {
+    write!(
+        f,
+        "{} a valid signature and came from an address that is not allowed: {}",
+        counted(callbacks, "callback has", "callbacks have"),
+        addresses.join(", ")
+    )
 }
 
 impl fmt::Display for CallbackRefusal {

@@ -12,6 +12,7 @@ use crate::http::operators::notifications::RedriveRequest;
 use crate::http::operators::ordered::OrderedRequest;
 use crate::http::operators::parked::ForgetRequest;
 use crate::http::operators::placements::{BeginStep, EndStep};
+use crate::http::operators::quarantine::ReverifyRequest;
 use crate::http::operators::targets::TestRequest;
 
 /// The document on file, from the root of the repository.
@@ -142,6 +143,7 @@ fn bodies_are_described_as_they_are_read() {
     check::<BeginStep>();
     check::<EndStep>();
     check::<RedriveRequest>();
+    check::<ReverifyRequest>();
     check::<TestRequest>();
 }
 

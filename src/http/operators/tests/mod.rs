@@ -81,6 +81,7 @@ impl Fixture {
         let settings = Settings {
             callers: Vec::new(),
             projects: [(project(), None)].into(),
+            callbacks: crate::http::callbacks::Settings::of_nobody(),
             callback_urls: [].into(),
             deadlines: Limits {
                 expiring: Vec::new(),

@@ -32,6 +32,13 @@ async fn seen(fixture: &Fixture) -> String {
         let delivery = serde_json::to_string_pretty(delivery).expect("is JSON");
         seen.push_str(&format!("{delivery} {body:?}\n"));
     }
+    let filter = QuarantineFilter {
+        limit: 99,
+        ..QuarantineFilter::default()
+    };
+    let quarantine = store.quarantined(&filter).await.expect("reads").items;
+    let bodies = store.quarantine_part(0, None, None).await.expect("reads");
+    seen.push_str(&format!("{quarantine:#?} {:#?}", bodies.rows));
     let limits = Limits {
         expiring: vec![Duration::from_secs(9_000)],
         review: Duration::from_secs(1),

@@ -64,6 +64,7 @@ pub(super) async fn filled() -> Place {
     fixture.process(20).await;
     fetch(&fixture).await;
     place_order(&fixture).await;
+    refuse(&fixture).await;
     let limits = Limits {
         expiring: vec![Duration::from_secs(9_000)],
         review: Duration::from_secs(1),
@@ -176,6 +177,33 @@ async fn fetch(fixture: &Fixture) {
         };
         fixture.record(claim, answer, 52).await;
     }
+}
+
+/// Keeps callbacks that were refused.
+async fn refuse(fixture: &Fixture) {
+    let refused = |reason, body: &'static [u8]| NewQuarantined {
+        project: id(PROJECT),
+        callback_key: CallbackKey::new(KEY),
+        reason,
+        origin: Origin {
+            source: [192, 0, 2, 1].into(),
+            peer: [10, 0, 0, 1].into(),
+            forwarded_for: Some("192.0.2.1".to_owned()),
+        },
+        signature: Some("a".repeat(40).into()),
+        order: None,
+        number: Some("+6140\0".to_owned()),
+        received_at: at(20),
+        body: body.into(),
+    };
+    let callbacks = vec![
+        refused(QuarantineReason::WrongSignature, b"a\0b"),
+        refused(QuarantineReason::WrongSignature, b"a\0b"),
+        refused(QuarantineReason::UnknownSource, b""),
+    ];
+    let done = fixture.store.quarantine(callbacks).await.expect("writes");
+    let [kept, again] = [Quarantining::Kept, Quarantining::Again];
+    assert_eq!(done, [kept, again, kept]);
 }
 
 const KEY: &str = "aaaaaaaaaaaaaaaaaaaaaaaaa1";

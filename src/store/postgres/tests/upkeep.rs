@@ -13,6 +13,7 @@ const PERIODS: RetentionPeriods = RetentionPeriods {
     bodies: Duration::from_secs(100),
     deliveries: Duration::from_secs(1000),
     parked: Duration::from_secs(3000),
+    quarantine: Duration::from_secs(3000),
     orders: Duration::from_secs(5000),
 };
 

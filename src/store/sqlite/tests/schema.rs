@@ -31,6 +31,8 @@ const SAMPLE: &str = "
         (3, 1, 'e3', 1, NULL, NULL, NULL, NULL, 'recorded', 'other-resource', '{\"resource_type\":\"X\"}', NULL, x'78', NULL),
         (4, 1, 'e4', 1, NULL, NULL, NULL, NULL, 'parked', 'body-not-an-object', NULL, NULL, x'78', NULL),
         (5, 1, 'e5', 1, 'all', NULL, 'IN_REVIEW', 1, 'waiting', NULL, NULL, NULL, x'78', NULL);
+    INSERT INTO quarantine (id, project, reason, digest, received_at, last_at, source, peer, bytes, body)
+    VALUES (1, 1, 'wrong-signature', zeroblob(16), 1, 2, '192.0.2.1', '10.0.0.1', 1, x'78');
     INSERT INTO fetches (order_id, fetched_at, state, updated_at, outcome)
     VALUES (7, 1, 'NEW_WORD', 1, 'not-found'), (7, 1, NULL, NULL, 'expired-unseen');
     INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause, announced, latency_us)
@@ -110,7 +112,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 74] = [
+const REFUSED: [&str; 84] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
@@ -183,6 +185,16 @@ const REFUSED: [&str; 74] = [
     "order_numbers SET failure = NULL WHERE id = 2",
     "order_numbers SET fetch_at = 1 WHERE id = 1",
     "deliveries SET number = '' WHERE id = 3",
+    "quarantine SET reason = 'x'",
+    "quarantine SET digest = zeroblob(15)",
+    "quarantine SET last_at = 0",
+    "quarantine SET times = 0",
+    "quarantine SET source = ''",
+    "quarantine SET peer = ''",
+    "quarantine SET signature = 'x'",
+    "quarantine SET callback_key = ''",
+    "quarantine SET order_sinch_id = ''",
+    "quarantine SET bytes = 2",
     "service SET bodies_emptied_through = processed_through + 1",
     "service SET clean_shutdown = 2",
 ];
@@ -249,6 +261,10 @@ async fn the_schema_knows_every_code() {
         (
             "service_alerts SET kind",
             notifications::ServiceAlert::VARIANTS.to_vec(),
+        ),
+        (
+            "quarantine SET reason",
+            crate::store::QuarantineReason::VARIANTS.to_vec(),
         ),
         ("orders SET parked", ParkReason::VARIANTS.to_vec()),
         ("order_numbers SET readiness", Readiness::VARIANTS.to_vec()),

@@ -151,6 +151,7 @@ async fn old_events_are_pruned_but_what_is_still_to_be_told(on: Backend) {
         bodies: days(1000),
         deliveries: days(1000),
         parked: days(1000),
+        quarantine: days(1000),
         events: days(1),
         orders: days(1000),
     };

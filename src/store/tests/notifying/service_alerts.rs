@@ -351,6 +351,7 @@ async fn resolved_alerts_are_kept_as_long_as_events(on: Backend) {
         bodies: days(1000),
         deliveries: days(1000),
         parked: days(1000),
+        quarantine: days(1000),
         events: days(1),
         orders: days(1000),
     };

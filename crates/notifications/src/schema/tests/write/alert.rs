@@ -72,6 +72,17 @@ fn of_projects() -> Vec<Property> {
             )),
         ),
         ("refusal", code("Why callbacks are refused.", &refusals)),
+        (
+            "callbacks",
+            count("Number of callbacks in the quarantine that came from unknown sources."),
+        ),
+        (
+            "addresses",
+            named(
+                "Some of the addresses from which they came.",
+                json!({ "type": "array", "items": text("An address.") }),
+            ),
+        ),
     ]
 }
 

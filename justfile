@@ -38,6 +38,12 @@ container:
 proxies:
     scripts/try-proxies
 
+# Try what is deployed for real, and check what cannot be started here
+deployment:
+    scripts/try-compose
+    scripts/try-systemd
+    scripts/check-kubernetes
+
 # Run the gate
 gate:
     .ci/run

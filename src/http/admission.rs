@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -22,6 +23,10 @@ use crate::metrics::{Metrics, Refusal};
 
 /// Maximum time in which a rejected peer must begin its request and read the response to it.
 const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Maximum time for which a connection waits while as many are served as may be. After a restart the system hands over all
+/// that waited for it, and the first of them are answered within milliseconds.
+const FREE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Maximum number of bytes that are read from a rejected peer.
 const REJECT_READ_MAX_BYTES: usize = REQUEST_MAX_BYTES;
@@ -42,6 +47,8 @@ pub struct AdmissionControl {
     examiner: Option<Arc<Examiner>>,
     metrics: Arc<Metrics>,
     served: Arc<Semaphore>,
+    /// `true` after a connection has waited in vain, until one is served without a wait.
+    is_full: AtomicBool,
     rejected: Arc<Semaphore>,
     unallowed: Arc<Semaphore>,
     unavailable: Arc<[u8]>,
@@ -97,6 +104,7 @@ impl AdmissionControl {
             examiner,
             metrics,
             served: permits(limits.served),
+            is_full: AtomicBool::new(false),
             rejected: permits(limits.rejected),
             unallowed: permits(limits.unallowed),
             unavailable: last_response(Problem::unavailable()),
@@ -105,20 +113,22 @@ impl AdmissionControl {
         }
     }
 
-    /// Decides on a connection to the listener from its peer's address alone.
-    pub fn admit(&self, peer: IpAddr) -> Admission {
+    /// Decides on a connection to the listener from its peer's address alone. While as many connections are served as may
+    /// be, the decision takes a little: those behind it wait in the system meanwhile.
+    pub async fn admit(&self, peer: IpAddr) -> Admission {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {
             self.log_refusal(
                 Refusal::Source,
                 Some(StatusCode::FORBIDDEN),
                 peer,
-                "its source is not in callbacks.allow, nor a trusted proxy",
+                "its source is neither in callbacks.allow nor in callbacks.trusted_proxies: name a proxy there, and \
+                 send health checks to operators.listen",
             );
             let admission = reject_under(&self.unallowed, &self.forbidden);
             return self.examined(admission, peer);
         }
-        if let Ok(permit) = self.served.clone().try_acquire_owned() {
+        if let Some(permit) = self.free_permit().await {
             return Admission::Serve(permit);
         }
         self.log_refusal(
@@ -142,6 +152,22 @@ impl AdmissionControl {
             }),
             Admission::Serve(_) | Admission::Drop => admission,
         }
+    }
+
+    /// Returns a permit for a connection that is served. Waits for one that becomes free, unless the wait of the connection
+    /// before was in vain.
+    async fn free_permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.served.clone().try_acquire_owned() {
+            self.is_full.store(false, Relaxed);
+            return Some(permit);
+        }
+        if self.is_full.load(Relaxed) {
+            return None;
+        }
+        let freed = timeout(FREE_WAIT_MAX, self.served.clone().acquire_owned()).await;
+        let permit = freed.ok().and_then(Result::ok);
+        self.is_full.store(permit.is_none(), Relaxed);
+        permit
     }
 
     /// Reports to the log a peer's input that is not a request.
@@ -237,4 +263,62 @@ async fn send_response(
 /// Returns the address of a connection's peer. An IPv4-mapped IPv6 address becomes its IPv4 address.
 pub fn canonical(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::net::Ipv4Addr;
+    use std::pin::pin;
+    use std::time::Instant;
+
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn control() -> AdmissionControl {
+        let limits = ConnectionLimits {
+            served: 1,
+            rejected: 1,
+            unallowed: 1,
+        };
+        AdmissionControl::new(Listener::Callbacks, None, limits, None, Arc::default())
+    }
+
+    #[tokio::test]
+    async fn a_connection_waits_for_a_place() {
+        let control = control();
+        let first = control.admit(PEER).await;
+        assert!(matches!(first, Admission::Serve(_)));
+        let mut next = pin!(control.admit(PEER));
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("there is no place yet"),
+            () = ready(()) => drop(first),
+        }
+        assert!(matches!(next.await, Admission::Serve(_)));
+    }
+
+    #[tokio::test]
+    async fn only_one_waits_in_vain() {
+        let control = control();
+        let served = control.admit(PEER).await;
+        for served in [Some(served), None] {
+            let served = match served {
+                Some(served) => served,
+                // A place that was free makes the next connection wait again.
+                None => control.admit(PEER).await,
+            };
+            let began = Instant::now();
+            let first = control.admit(PEER).await;
+            assert!(matches!(first, Admission::Reject(..)));
+            assert!(began.elapsed() >= FREE_WAIT_MAX);
+            tokio::select! {
+                biased;
+                next = control.admit(PEER) => assert!(matches!(next, Admission::Drop)),
+                () = ready(()) => panic!("nobody else waits"),
+            }
+            drop(served);
+        }
+    }
 }

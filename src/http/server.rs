@@ -110,7 +110,7 @@ pub async fn serve(
     let end = CancellationToken::new().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, peer)) => match server.admission.admit(canonical(peer)) {
+            Ok((stream, peer)) => match server.admission.admit(canonical(peer)).await {
                 Admission::Serve(permit) => {
                     let serving = server.clone().serve_connection(stream, peer, permit);
                     connections.spawn(end.token().clone().run_until_cancelled_owned(serving));

@@ -90,12 +90,18 @@ fn read_keys(keys: &mut Reader<'_>) -> Callbacks {
             )
             .seconds("idle_timeout_secs", 75.0, TIMEOUT_SECS),
         connections_max: keys
-            .doc("Maximum number of open connections; further callers are answered 503.")
+            .doc("Maximum number of open connections; further callers wait for a second, and are then answered 503.")
             .whole("connections_max", 512, 1..=1_000_000),
     };
     if callbacks.allow.is_empty() {
         let what = "no address could call; list Sinch's addresses, or leave the key out";
         keys.fault(&keys.at("allow"), what);
+    }
+    let is_local = callbacks.allow.iter().any(|net| net.addr().is_loopback());
+    if callbacks.listen.ip().is_loopback() && callbacks.trusted_proxies.is_empty() && !is_local {
+        let what = "only this machine can connect, and no callback may come from it: name the proxy on it in \
+                    callbacks.trusted_proxies";
+        keys.warn(&keys.at("listen"), what);
     }
     callbacks
 }

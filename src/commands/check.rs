@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rustix::process::{Resource, getrlimit};
 
+use super::expectations::expectations;
 use super::output::print_line;
 use super::{CONFIG, FAILURE, configuration, operators, start_code, stop_or_report};
 use crate::app::{self, StartError, TargetError};
@@ -67,6 +68,9 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
                 code = code.max(FAILURE);
             }
         }
+    }
+    for sentence in expectations(&loaded.config) {
+        print_line(format_args!("expects {sentence}"));
     }
     for (path, warning) in app::store_settings(&loaded.config).exposed() {
         print_line(format_args!(

@@ -19,6 +19,7 @@ pub mod dismiss;
 pub mod drop_project;
 pub mod events;
 pub mod examples;
+mod expectations;
 pub mod fetch;
 mod file_fault;
 pub mod forget;

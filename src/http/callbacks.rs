@@ -158,7 +158,12 @@ impl CallbackHandler {
         let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
         let source = peer.and_then(|peer| self.settings.sources.source(peer, &head.headers));
-        Caller { peer, source }
+        let is_unnamed = source.is_some_and(|source| self.settings.sources.is_proxy(source));
+        Caller {
+            peer,
+            source,
+            is_unnamed,
+        }
     }
 
     /// Checks a callback from an allowed source, and stores it on disk.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode};
 
 use super::near_miss::near_miss;
 use crate::clock;
@@ -20,6 +20,8 @@ pub(super) struct Caller {
     pub peer: Option<IpAddr>,
     /// Address for which the peer speaks; `None`: a trusted proxy named no readable address.
     pub source: Option<IpAddr>,
+    /// `true` if the source is itself a trusted proxy, so that nobody has named the caller.
+    pub is_unnamed: bool,
 }
 
 /// A request that was refused.
@@ -45,7 +47,7 @@ impl RefusedRequest<'_> {
         body_max_bytes: usize,
         metrics: &Metrics,
     ) {
-        let Caller { peer, source } = self.caller;
+        let Caller { peer, source, .. } = self.caller;
         let Some(left_out) = metrics.refused(reason, source, clock::now()) else {
             return;
         };
@@ -73,9 +75,21 @@ impl RefusedRequest<'_> {
             limit_bytes = (reason == Refusal::Size).then_some(body_max_bytes),
             signatures = (reason == Refusal::Signature).then_some(signatures),
             left_out,
-            "refused a request: {}",
-            advice(reason, source)
+            "refused a request: {}{}",
+            advice(reason, self.caller),
+            self.health_check_advice(reason)
         );
+    }
+
+    /// Returns where a health check belongs, if the request looks like one.
+    fn health_check_advice(&self, reason: Refusal) -> &'static str {
+        let looks_like_one = matches!(self.head.method, Method::GET | Method::HEAD);
+        match reason {
+            Refusal::Source | Refusal::Path | Refusal::Method if looks_like_one => {
+                "; a health check belongs on operators.listen: GET /readyz"
+            }
+            _ => "",
+        }
     }
 
     /// Returns the value of the request's header, fit for the log.
@@ -87,10 +101,13 @@ impl RefusedRequest<'_> {
     }
 }
 
-fn advice(reason: Refusal, source: Option<IpAddr>) -> &'static str {
+fn advice(reason: Refusal, caller: Caller) -> &'static str {
     match reason {
-        Refusal::Source if source.is_none() => {
+        Refusal::Source if caller.source.is_none() => {
             "a trusted proxy's X-Forwarded-For names no address that can be read"
+        }
+        Refusal::Source if caller.is_unnamed => {
+            "a trusted proxy named no caller: make it set X-Forwarded-For to the address that calls it"
         }
         Refusal::Source => "its source is not in callbacks.allow",
         Refusal::Path => "no project has this path",

@@ -23,6 +23,11 @@ impl Sources {
         source.is_some_and(|source| any_contains(&self.allow, source))
     }
 
+    /// Returns `true` if an address is that of a trusted proxy.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        any_contains(&self.trusted_proxies, address)
+    }
+
     /// Returns `true` if anything that comes over a connection from a peer could be allowed: the peer may call itself,
     /// or it may speak for an address that may.
     pub fn may_connect(&self, peer: IpAddr) -> bool {

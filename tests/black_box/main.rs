@@ -25,6 +25,7 @@ mod files;
 mod files_in_use;
 mod forwarded_addresses;
 mod haproxy;
+mod installation;
 mod interposer;
 mod kills;
 mod meanwhile;

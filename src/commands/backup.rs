@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{print_error, print_line};
-use super::{FAILURE, HELD, file, misconfigured, stop_or_report};
+use super::{FAILURE, HELD, fetched_backup, file, misconfigured, stop_or_report};
 use crate::config::{Database, DatabasePlace};
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 
@@ -19,6 +19,10 @@ pub struct Backup {
     /// Let the copy replace an existing file.
     #[arg(long)]
     overwrite: bool,
+
+    /// Have the running service make the copy and send it, as from another machine or with another user.
+    #[arg(long)]
+    from_service: bool,
 }
 
 /// Arguments of `restore`.
@@ -34,7 +38,14 @@ pub struct Restore {
 
 /// Copies the database, whether or not the service runs.
 pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
-    let Backup { file, overwrite } = arguments;
+    let Backup {
+        file,
+        overwrite,
+        from_service,
+    } = arguments;
+    if from_service {
+        return fetched_backup::run(config, &file, overwrite).await;
+    }
     let (database, stop) = match prepare_copy(config) {
         Ok(prepared) => prepared,
         Err(code) => return code,

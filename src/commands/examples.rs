@@ -115,7 +115,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("events send-test", &["crm order.completed"]),
     ("check", &[""]),
     ("config show", &["--set", "--next"]),
-    ("backup", &["/var/backups/sinch-callbacks.db"]),
+    (
+        "backup",
+        &[
+            "/var/backups/sinch-callbacks.db",
+            "--from-service sinch-callbacks.db",
+        ],
+    ),
     ("restore", &["/var/backups/sinch-callbacks.db --replace"]),
     ("copy-store", &["service.db"]),
     ("healthcheck", &[""]),

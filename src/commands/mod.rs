@@ -21,6 +21,7 @@ pub mod events;
 pub mod examples;
 mod expectations;
 pub mod fetch;
+mod fetched_backup;
 mod file_fault;
 pub mod forget;
 pub mod healthcheck;

@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::config;
 
@@ -98,6 +100,70 @@ pub(super) async fn find(
     }
 }
 
+/// An answer of the service that is long, whose parts are taken as they come.
+pub(super) struct LongAnswer {
+    answer: reqwest::Response,
+    address: SocketAddr,
+    silence_max: Duration,
+}
+
+impl LongAnswer {
+    /// Returns the text of one of the answer's headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.answer.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns the next part; `None` if the answer is complete.
+    pub async fn part(&mut self) -> Result<Option<Bytes>, ServiceError> {
+        let part = timeout(self.silence_max, self.answer.chunk()).await;
+        let part = part.map_err(|_| not_in_time(self.address))?;
+        part.map_err(|error| not_answered(self.address, &error))
+    }
+}
+
+/// Sends a request, of which the answer may be long, and may begin after a long time. Each part of it must come within
+/// `silence_max`.
+///
+/// # Errors
+///
+/// Fails if the service cannot be reached or refuses.
+pub(super) async fn request_long(
+    operators: &config::Operators,
+    method: Method,
+    path: &str,
+    silence_max: Duration,
+) -> Result<LongAnswer, ServiceError> {
+    let address = reachable(operators.listen);
+    let request = request(operators, method, path)?;
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| not_answered(address, &error))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(LongAnswer {
+            answer,
+            address,
+            silence_max,
+        });
+    }
+    let text = answer.text().await;
+    let text = text.map_err(|error| not_answered(address, &error))?;
+    Err(refusal(operators, status, &text))
+}
+
+/// Returns a request to the service, with the token that it wants.
+fn request(
+    operators: &config::Operators,
+    method: Method,
+    path: &str,
+) -> Result<reqwest::RequestBuilder, ServiceError> {
+    let address = reachable(operators.listen);
+    let request = client()?.request(method, format!("http://{address}{path}"));
+    Ok(match &operators.token {
+        Some(token) => request.bearer_auth(token.expose_secret()),
+        None => request,
+    })
+}
+
 /// Sends a request, and returns the status and the text of the answer.
 async fn exchange(
     operators: &config::Operators,
@@ -107,27 +173,34 @@ async fn exchange(
     timeout: Duration,
 ) -> Result<(StatusCode, String), ServiceError> {
     let address = reachable(operators.listen);
-    let request = client()?.request(method, format!("http://{address}{path}"));
-    let mut request = request.timeout(timeout);
-    if let Some(token) = &operators.token {
-        request = request.bearer_auth(token.expose_secret());
-    }
-    let failed = |error: reqwest::Error| {
-        let reason = if error.is_connect() {
-            format!("no service can be reached at {address}; does it run, with this configuration?")
-        } else if error.is_timeout() {
-            format!("the service at {address} does not answer in time")
-        } else {
-            format!("the service at {address} broke off before its answer was complete")
-        };
-        ServiceError {
-            kind: FailureKind::NotAnswered,
-            reason,
-        }
-    };
+    let request = request(operators, method, path)?.timeout(timeout);
+    let failed = |error: reqwest::Error| not_answered(address, &error);
     let answer = request.body(body).send().await.map_err(failed)?;
     let status = answer.status();
     Ok((status, answer.text().await.map_err(failed)?))
+}
+
+/// Returns the failure of a request to which no complete answer came.
+fn not_answered(address: SocketAddr, error: &reqwest::Error) -> ServiceError {
+    if error.is_timeout() {
+        return not_in_time(address);
+    }
+    let reason = if error.is_connect() {
+        format!("no service can be reached at {address}; does it run, with this configuration?")
+    } else {
+        format!("the service at {address} broke off before its answer was complete")
+    };
+    ServiceError {
+        kind: FailureKind::NotAnswered,
+        reason,
+    }
+}
+
+fn not_in_time(address: SocketAddr) -> ServiceError {
+    ServiceError {
+        kind: FailureKind::NotAnswered,
+        reason: format!("the service at {address} does not answer in time"),
+    }
 }
 
 /// Returns the client of this process. Its connections are used again by the next request.
@@ -156,18 +229,24 @@ fn text_of_success(
     text: String,
 ) -> Result<String, ServiceError> {
     if status.is_success() {
-        return Ok(text);
+        Ok(text)
+    } else {
+        Err(refusal(operators, status, &text))
     }
+}
+
+/// Returns the failure of a request that the service refuses.
+fn refusal(operators: &config::Operators, status: StatusCode, text: &str) -> ServiceError {
     let no_token = operators.token.is_none() && status == StatusCode::UNAUTHORIZED;
     let reason = if no_token {
         "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
     } else {
-        refusal_in_words(&text).unwrap_or_else(|| format!("it answers {status} {text}"))
+        refusal_in_words(text).unwrap_or_else(|| format!("it answers {status} {text}"))
     };
-    Err(ServiceError {
+    ServiceError {
         kind: FailureKind::Answered(status),
         reason,
-    })
+    }
 }
 
 /// Returns the detail of a refusal by the service, or else its title.

@@ -19,6 +19,7 @@ macro_rules! backend {
 mod actions_face;
 mod apply;
 mod changes;
+mod copy_face;
 #[cfg(feature = "postgres")]
 pub mod copy_store;
 mod error;

@@ -19,6 +19,7 @@ mod early_answers;
 mod events_commands;
 mod feed;
 mod feed_consumer;
+mod fetched_backups;
 mod figures;
 mod file_lengths;
 mod files;

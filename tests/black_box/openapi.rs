@@ -106,7 +106,7 @@ enabled = false
 include-operation-id = "list_events"
 parameters = {{ "query.wait" = 0 }}
 [[operations]]
-include-operation-id = ["redrive", "begin_placement", "watch_list", "watch_list_of_only_project", "watch_order"]
+include-operation-id = ["redrive", "begin_placement", "watch_list", "watch_list_of_only_project", "watch_order", "make_backup"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 "#

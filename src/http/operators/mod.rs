@@ -5,6 +5,7 @@
 
 mod actions;
 mod auth;
+mod backup;
 mod body;
 mod deliveries;
 mod events;
@@ -85,6 +86,8 @@ struct Context {
     settings: Settings,
     /// Permits of the readers of the feed that wait.
     feed_readers: Arc<Semaphore>,
+    /// Permit of the one backup that is made or sent at a time.
+    backup: Arc<Semaphore>,
     /// Token that is cancelled when the service stops. Whatever waits for long ends then.
     stop: CancellationToken,
 }
@@ -102,6 +105,7 @@ pub fn router(
         store,
         metrics,
         feed_readers: Arc::new(Semaphore::new(settings.feed_readers_max)),
+        backup: Arc::new(Semaphore::new(1)),
         settings,
         stop,
     });
@@ -146,6 +150,7 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(targets::routes())
         .merge(notifications::routes())
         .merge(actions::routes())
+        .merge(backup::routes())
 }
 
 /// Limits the time for an operator's request to arrive. Keeps or closes the connection if the body was not read to its

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
 
+use super::checksum::{self, Checksum};
 use super::copy::{CopyError, heed_stop, is_of_writing, sync_folder, unless_stopped};
 use super::integrity::{Copied, check_integrity};
 use super::location::{Location, beside, folder_of, unusable};
@@ -75,10 +76,29 @@ async fn try_backup(
         Err(error) => Err(error.into()),
     }?;
     file.sync_all().map_err(system)?;
-    refuse_taken(&target, may_overwrite)?;
-    put_in_place(&copy, &target, may_overwrite, &work_folder).map_err(system)?;
+    let written = File::open(&copy).and_then(checksum::compute);
+    let written = written.map_err(system)?;
+    finish(&copy, &target, &written, may_overwrite, &work_folder)?;
     sync_folder(&folder).map_err(system)?;
     Ok(copied)
+}
+
+/// Puts a copy that is whole in its place, and its checksum beside it. If that is broken off, there is none.
+pub(super) fn finish(
+    copy: &Path,
+    target: &Path,
+    written: &Checksum,
+    may_overwrite: bool,
+    work_folder: &WorkFolder,
+) -> Result<(), CopyError> {
+    refuse_taken(target, may_overwrite)?;
+    let system = |error| CopyError::system(target, error);
+    match std::fs::remove_file(checksum::path_beside(target)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
+        _ => {}
+    }
+    put_in_place(copy, target, may_overwrite, work_folder).map_err(system)?;
+    checksum::write(target, written, work_folder).map_err(system)
 }
 
 /// Puts the copy in its place. What lies beside it is moved into the work folder before, and back if the copy cannot take
@@ -131,7 +151,7 @@ fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), 
 
 /// Refuses to put a copy where another file is: one that may not be overwritten, or one beside it that SQLite would
 /// read as a part of the copy. A file that another service works on is refused in any case.
-fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
+pub(super) fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
     match std::fs::symlink_metadata(target) {
         Ok(found) if !found.is_file() => return Err(CopyError::Irregular(target.to_owned())),
         Ok(_) if !may_overwrite => return Err(CopyError::Exists(target.to_owned())),
@@ -142,6 +162,12 @@ fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
             }
         }
         Err(_) => {}
+    }
+    let sum = checksum::path_beside(target);
+    match std::fs::symlink_metadata(&sum) {
+        Ok(found) if !found.is_file() => return Err(CopyError::Irregular(sum)),
+        Ok(_) if !may_overwrite => return Err(CopyError::Exists(sum)),
+        Ok(_) | Err(_) => {}
     }
     match files_beside(target).next() {
         Some(leftover) if !may_overwrite => Err(CopyError::Leftover(leftover)),
@@ -157,7 +183,7 @@ fn files_beside(target: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Copies the database into a new file, and makes sure that the copy is whole and sound.
-async fn copy_into(
+pub(super) async fn copy_into(
     db: &mut SqliteConnection,
     path: &Path,
     copy: &Path,

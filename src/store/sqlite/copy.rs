@@ -45,6 +45,34 @@ pub enum CopyError {
         /// Damage that SQLite has found.
         reason: String,
     },
+    /// The backup is another file than the one that was made.
+    #[error(
+        "{0} is not the backup that was made: its SHA-256 is not the one in {0}.sha256; use another backup, or remove that file if you changed the backup yourself"
+    )]
+    Checksum(PathBuf),
+    /// The checksum of the backup cannot be read.
+    #[error("{0}: {1}; make it readable, or remove it if the backup needs no check")]
+    NoChecksum(PathBuf, String),
+    /// The backup that came from the service is not the one that the service sent.
+    #[error("what came is not what the service sent: its SHA-256 is another one; try again")]
+    Garbled,
+    /// There is no room for a copy beside the database.
+    #[error(
+        "a copy of {needed_bytes} bytes has no room beside the database, where {free_bytes} are free and {free_min_bytes} stay for callbacks"
+    )]
+    NoRoom {
+        /// Size that the copy can have.
+        needed_bytes: u64,
+        /// Space that is free.
+        free_bytes: u64,
+        /// Space that is not for copies.
+        free_min_bytes: u64,
+    },
+    /// The database is in no file.
+    #[error(
+        "the database is on a PostgreSQL server: copy it with the server's own tools, such as pg_dump and pg_restore"
+    )]
+    OnServer,
     /// The command was told to stop.
     #[error("stopped: nothing was copied")]
     Stopped,

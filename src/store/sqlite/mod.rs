@@ -11,6 +11,7 @@ mod backup;
 mod batch;
 mod changes;
 mod checkpoint;
+mod checksum;
 mod circuit;
 mod claims;
 mod columns;
@@ -47,6 +48,7 @@ mod row_fault;
 mod rows;
 mod savepoint;
 mod schema;
+mod sent_copy;
 mod service_alerts;
 #[cfg(feature = "postgres")]
 mod source;
@@ -61,12 +63,14 @@ mod write_probe;
 mod writer;
 
 pub use backup::backup;
+pub use checksum::{Checksum, in_hex};
 pub use copy::CopyError;
 pub use integrity::Copied;
 pub use location::exposed;
 pub use open::{Held, OpenError, Settings, check, hold, open};
 pub(super) use process::BATCH_SIZES;
 pub use restore::restore;
+pub use sent_copy::{DatabaseCopy, ReceivedCopy};
 #[cfg(feature = "postgres")]
 pub(super) use source::Source;
 

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use tokio_util::sync::CancellationToken;
 
+use super::checksum;
 use super::copy::{CopyError, heed_stop, is_of_writing, sync_folder, unless_stopped};
 use super::integrity::{Copied, check_integrity};
 use super::location::{self, Location, UNFINISHED_SUFFIXES, beside};
@@ -73,6 +74,7 @@ async fn try_restore(
     let work_folder = WorkFolder::beside(&held.location.path).map_err(system)?;
     let copy = work_folder.file("restored.db");
     let made = copy_backup(&source, &copy, &held.location.path, stop)?;
+    checksum::verify(&source.path, &copy)?;
     let copied = examine_copy(&source.path, &copy, &held.location.path, stop).await?;
     owner::hand_over(&made, &held.location.path).map_err(system)?;
     made.sync_all().map_err(system)?;

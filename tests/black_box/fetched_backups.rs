@@ -126,3 +126,31 @@ async fn a_backup_from_the_service_takes_the_place_of_a_file_only_when_told_to()
         "{fetched:?}"
     );
 }
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn on_a_server_its_own_tools_are_named() {
+    use testkit::postgres::{Server, ServerOptions};
+
+    let Some(server) = Server::start(ServerOptions::default()) else {
+        return testkit::not_tried(
+            "a backup from PostgreSQL: it is not installed (package postgresql)",
+        );
+    };
+    let (home, settings) = place();
+    let settings = settings
+        .fix_addresses()
+        .set("database.url", server.url(&server.database()))
+        .set("database.lossy_commits", true);
+    let service = Service::start(&settings).await;
+    let file = home.path().join("backup.db");
+    for ended in [
+        fetch(&settings, &file, &[]).await,
+        copy(&settings, "backup", &file, None).await,
+    ] {
+        assert_ne!(ended.code, OK, "{ended:?}");
+        assert!(ended.err.contains("pg_dump"), "{ended:?}");
+    }
+    assert!(!file.exists());
+    service.stop().await;
+}

@@ -1,5 +1,6 @@
 //! Requests about events and targets, with a store that has two targets.
 
+mod backup;
 mod feed;
 mod targets;
 
@@ -28,7 +29,7 @@ use number_order::{Id, Limits, Policy, State, Status};
 const DEADLINE: Duration = Duration::from_secs(180);
 
 struct Fixture {
-    _folder: TempDir,
+    folder: TempDir,
     store: Store,
     router: Router,
     stop: CancellationToken,
@@ -55,6 +56,11 @@ fn project() -> Id {
 impl Fixture {
     /// Opens a store whose target `crm` is told everything, and `ops` alerts alone.
     async fn new() -> Fixture {
+        Fixture::reserving(0).await
+    }
+
+    /// Opens the same, of whose disk so many bytes are reserved.
+    async fn reserving(free_min_bytes: u64) -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let everything = Filter {
             provisional: true,
@@ -71,7 +77,7 @@ impl Fixture {
         let settings = store::Settings::Sqlite(store::sqlite::Settings {
             path: folder.path().join("fixture.db"),
             waiting_max: 100,
-            free_min_bytes: 0,
+            free_min_bytes,
             targets: vec![target("crm", everything), target("ops", alerts)],
             projects: vec![(project(), Some(5.0))],
             now: clock::now(),
@@ -94,7 +100,7 @@ impl Fixture {
         };
         let metrics = Arc::new(Metrics::new());
         Fixture {
-            _folder: folder,
+            folder,
             router: router(store.clone(), metrics, settings, stop.clone()),
             store,
             stop,

@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 
-use super::operators::{self, ServiceError};
+use super::long_answer::request_long;
+use super::operators::ServiceError;
 use super::output::{print_error, print_line};
 use super::{FAILURE, HELD, file, misconfigured, stop_or_report};
 use crate::config::Operators;
@@ -78,7 +79,7 @@ async fn fetch(
     // What would keep the copy from its place is found out before the service begins.
     let mut received = ReceivedCopy::begin(target, may_overwrite)?;
     let path = "/api/v1/backup";
-    let mut answer = operators::request_long(operators, Method::POST, path, SILENCE_MAX).await?;
+    let mut answer = request_long(operators, Method::POST, path, SILENCE_MAX).await?;
     let sent = answer.header("repr-digest").and_then(read_digest);
     let sent = sent.ok_or_else(|| {
         Failure::Service("the service sends no checksum; is it of another version?".to_owned())

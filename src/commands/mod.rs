@@ -27,6 +27,7 @@ pub mod forget;
 pub mod healthcheck;
 mod invocation;
 pub mod listen;
+mod long_answer;
 mod lookup;
 mod moment;
 pub mod numbers;

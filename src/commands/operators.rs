@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::config;
 
@@ -100,58 +98,8 @@ pub(super) async fn find(
     }
 }
 
-/// An answer of the service that is long, whose parts are taken as they come.
-pub(super) struct LongAnswer {
-    answer: reqwest::Response,
-    address: SocketAddr,
-    silence_max: Duration,
-}
-
-impl LongAnswer {
-    /// Returns the text of one of the answer's headers.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.answer.headers().get(name)?.to_str().ok()
-    }
-
-    /// Returns the next part; `None` if the answer is complete.
-    pub async fn part(&mut self) -> Result<Option<Bytes>, ServiceError> {
-        let part = timeout(self.silence_max, self.answer.chunk()).await;
-        let part = part.map_err(|_| not_in_time(self.address))?;
-        part.map_err(|error| not_answered(self.address, &error))
-    }
-}
-
-/// Sends a request, of which the answer may be long, and may begin after a long time. Each part of it must come within
-/// `silence_max`.
-///
-/// # Errors
-///
-/// Fails if the service cannot be reached or refuses.
-pub(super) async fn request_long(
-    operators: &config::Operators,
-    method: Method,
-    path: &str,
-    silence_max: Duration,
-) -> Result<LongAnswer, ServiceError> {
-    let address = reachable(operators.listen);
-    let request = request(operators, method, path)?;
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| not_answered(address, &error))?;
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(LongAnswer {
-            answer,
-            address,
-            silence_max,
-        });
-    }
-    let text = answer.text().await;
-    let text = text.map_err(|error| not_answered(address, &error))?;
-    Err(refusal(operators, status, &text))
-}
-
 /// Returns a request to the service, with the token that it wants.
-fn request(
+pub(super) fn request(
     operators: &config::Operators,
     method: Method,
     path: &str,
@@ -181,7 +129,7 @@ async fn exchange(
 }
 
 /// Returns the failure of a request to which no complete answer came.
-fn not_answered(address: SocketAddr, error: &reqwest::Error) -> ServiceError {
+pub(super) fn not_answered(address: SocketAddr, error: &reqwest::Error) -> ServiceError {
     if error.is_timeout() {
         return not_in_time(address);
     }
@@ -196,7 +144,7 @@ fn not_answered(address: SocketAddr, error: &reqwest::Error) -> ServiceError {
     }
 }
 
-fn not_in_time(address: SocketAddr) -> ServiceError {
+pub(super) fn not_in_time(address: SocketAddr) -> ServiceError {
     ServiceError {
         kind: FailureKind::NotAnswered,
         reason: format!("the service at {address} does not answer in time"),
@@ -236,7 +184,11 @@ fn text_of_success(
 }
 
 /// Returns the failure of a request that the service refuses.
-fn refusal(operators: &config::Operators, status: StatusCode, text: &str) -> ServiceError {
+pub(super) fn refusal(
+    operators: &config::Operators,
+    status: StatusCode,
+    text: &str,
+) -> ServiceError {
     let no_token = operators.token.is_none() && status == StatusCode::UNAUTHORIZED;
     let reason = if no_token {
         "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
@@ -257,7 +209,7 @@ fn refusal_in_words(problem: &str) -> Option<String> {
 }
 
 /// Returns the address at which to reach the service. One that listens on all addresses is reached on loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -140,7 +140,8 @@ fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), 
     let folder = std::fs::canonicalize(folder_of(named)).map_err(system)?;
     let target = folder.join(name);
     let beside = files_beside(&target);
-    let own = std::iter::once(target.clone())
+    let own = [target.clone(), checksum::path_beside(&target)]
+        .into_iter()
         .chain(beside)
         .find(|path| location.has(path));
     match own {
@@ -152,22 +153,18 @@ fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), 
 /// Refuses to put a copy where another file is: one that may not be overwritten, or one beside it that SQLite would
 /// read as a part of the copy. A file that another service works on is refused in any case.
 pub(super) fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
-    match std::fs::symlink_metadata(target) {
-        Ok(found) if !found.is_file() => return Err(CopyError::Irregular(target.to_owned())),
-        Ok(_) if !may_overwrite => return Err(CopyError::Exists(target.to_owned())),
-        Ok(_) => {
-            let is_held = File::open(target).is_ok_and(|file| file.try_lock_shared().is_err());
-            if is_held {
-                return Err(OpenError::Held(target.to_owned()).into());
+    for path in [target.to_owned(), checksum::path_beside(target)] {
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => return Err(CopyError::Irregular(path)),
+            Ok(_) if !may_overwrite => return Err(CopyError::Exists(path)),
+            Ok(_) => {
+                let is_held = File::open(&path).is_ok_and(|file| file.try_lock_shared().is_err());
+                if is_held {
+                    return Err(OpenError::Held(path).into());
+                }
             }
+            Err(_) => {}
         }
-        Err(_) => {}
-    }
-    let sum = checksum::path_beside(target);
-    match std::fs::symlink_metadata(&sum) {
-        Ok(found) if !found.is_file() => return Err(CopyError::Irregular(sum)),
-        Ok(_) if !may_overwrite => return Err(CopyError::Exists(sum)),
-        Ok(_) | Err(_) => {}
     }
     match files_beside(target).next() {
         Some(leftover) if !may_overwrite => Err(CopyError::Leftover(leftover)),

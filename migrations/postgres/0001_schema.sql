@@ -324,6 +324,7 @@ CREATE TABLE transitions (
 );
 
 CREATE INDEX transitions_order ON transitions (order_id, id);
+CREATE INDEX transitions_time ON transitions (to_state, recorded_at, id);
 
 -- Every alert of an order: it fires, and is resolved when it no longer does. One that fires again is a new row. An order
 -- has several that are open where a wide span holds beside a tight one.
@@ -337,6 +338,7 @@ CREATE TABLE alerts (
 );
 
 CREATE INDEX alerts_order ON alerts (order_id, id);
+CREATE INDEX alerts_time ON alerts (fired_at, id);
 CREATE UNIQUE INDEX alerts_open ON alerts (order_id, kind, coalesce(kind_fields, '')) WHERE resolved_at IS NULL;
 
 -- Every alert about the service: what it is about, and when that was seen. It is told when it fires, which may be later than
@@ -360,6 +362,7 @@ CREATE TABLE service_alerts (
 );
 
 CREATE UNIQUE INDEX service_alerts_open ON service_alerts (kind, subject) WHERE resolved_at IS NULL;
+CREATE INDEX service_alerts_time ON service_alerts (fired_at, id) WHERE fired_at IS NOT NULL;
 CREATE INDEX service_alerts_resolved ON service_alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
 -- An action: what an operator had the service do. It is recorded before it begins.

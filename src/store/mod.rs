@@ -40,19 +40,20 @@ mod types;
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
 pub use types::{
-    Accepted, ActionFilter, ActionRow, AlertChanges, AlertQuery, AlertRow, Body, Circuit, Claim,
-    ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DELIVERY_PHASES, DeliveryContent,
-    DeliveryFilter, DeliveryRow, Dismissed, DueNumber, EventPage, FeedEvent, FeedRequest,
-    FetchResult, FetchRow, Found, Holdings, Kept, ListedDelivery, Listing, NOTIFICATION_PHASES,
-    NewAction, NewDelivery, NewPlacement, NewQuarantined, NewStep, NextNumber, NotificationClaim,
-    NotificationFilter, NotificationOutcome, NotificationRequest, NotificationResult,
-    NotificationRow, NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery,
-    NumberRecorded, NumberRow, Observed, OrderDetail, OrderFilter, OrderRow, Ordered, Origin,
-    ParkedDelivery, ParkedFound, PlacementFound, PlacementRow, ProcessReport, ProcessRequest,
-    Processed, Pruned, QuarantineFilter, QuarantinePart, QuarantineReason, QuarantineRow,
-    Quarantined, Quarantining, Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods,
-    ServiceAlertChanges, ServiceAlertRow, Standing, StateCount, StepBegun, StepEnded, StepRow,
-    StepUpdate, Summary, TargetRow, TargetSettings, TestEvent, TransitionRow, UnreadableRow,
+    Accepted, ActionFilter, ActionRow, AlertChanges, AlertFilter, AlertQuery, AlertRow, AnyAlert,
+    Body, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DELIVERY_PHASES,
+    DeliveryContent, DeliveryFilter, DeliveryKind, DeliveryRow, Dismissed, DueNumber, EventPage,
+    FeedEvent, FeedRequest, FetchResult, FetchRow, Found, Holdings, Kept, ListedAlert,
+    ListedDelivery, ListedTransition, Listing, NOTIFICATION_PHASES, NewAction, NewDelivery,
+    NewPlacement, NewQuarantined, NewStep, NextNumber, NotificationClaim, NotificationFilter,
+    NotificationOutcome, NotificationRequest, NotificationResult, NotificationRow,
+    NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery, NumberRecorded, NumberRow,
+    Observed, OrderDetail, OrderFilter, OrderRow, Ordered, Origin, ParkedDelivery, ParkedFound,
+    PlacementFound, PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned,
+    QuarantineFilter, QuarantinePart, QuarantineReason, QuarantineRow, Quarantined, Quarantining,
+    Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods, ServiceAlertChanges,
+    ServiceAlertRow, Span, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate,
+    Summary, TargetRow, TargetSettings, TestEvent, TransitionFilter, TransitionRow, UnreadableRow,
     Unwatched, WatchRequest,
 };
 
@@ -443,6 +444,36 @@ impl Store {
     /// Fails if the database cannot be read.
     pub async fn history(&self, key: &OrderKey) -> Result<Option<OrderDetail>, StoreError> {
         backend!(self, store => store.history(key).await)
+    }
+
+    /// Lists transitions, by the time at which they were recorded.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cursor is not one of this list, or if the database cannot be read.
+    pub async fn transitions(
+        &self,
+        filter: &TransitionFilter,
+    ) -> Result<Listing<ListedTransition>, StoreError> {
+        backend!(self, store => store.transitions(filter).await)
+    }
+
+    /// Lists alerts about orders and about the service, by the time at which they began to fire.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cursor is not one of this list, or if the database cannot be read.
+    pub async fn alerts(&self, filter: &AlertFilter) -> Result<Listing<ListedAlert>, StoreError> {
+        backend!(self, store => store.alerts(filter).await)
+    }
+
+    /// Returns the ids of all projects that the database knows.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn projects(&self) -> Result<Vec<String>, StoreError> {
+        backend!(self, store => store.projects().await)
     }
 
     /// Lists deliveries.

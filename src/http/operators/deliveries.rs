@@ -16,8 +16,9 @@ use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
 use super::{Context, Page, Shared};
 use crate::explain::Coded;
 use crate::http::problem::Problem;
-use crate::store::{Body, DELIVERY_PHASES, DeliveryFilter, ListedDelivery};
+use crate::store::{Body, DELIVERY_PHASES, DeliveryFilter, DeliveryKind, ListedDelivery};
 use number_order::DeliveryDecision;
+use strum::VariantNames;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
@@ -45,6 +46,11 @@ impl Params for DeliveryList {
             "phase",
             Kind::Words(|| DELIVERY_PHASES.to_vec()),
             "in this phase",
+        ),
+        Param::new(
+            "kind",
+            Kind::Words(|| DeliveryKind::VARIANTS.to_vec()),
+            "about an order, a number of one, something else, or not understood",
         ),
         Param::new(
             "received_since",
@@ -78,6 +84,7 @@ async fn list_deliveries(
         project: query.id("project")?,
         decision: query.word("decision")?,
         phase: query.word("phase")?,
+        kind: query.word("kind")?.and_then(|word| word.parse().ok()),
         received_since: query.time("received_since")?,
         received_before: query.time("received_before")?,
         newest_first: query.newest_first()?,

@@ -27,6 +27,7 @@ mod status;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -144,6 +145,7 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(deliveries::routes())
         .merge(parked::routes())
         .merge(quarantine::routes())
+        .merge(timeline::routes())
         .merge(projects::routes())
         .merge(placements::routes())
         .merge(events::routes())

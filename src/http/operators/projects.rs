@@ -1,5 +1,6 @@
 //! Operators' requests about a whole project.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Context, Shared, path_params};
+use super::pretty_json::PrettyJson;
+use super::{Context, Page, Shared, path_params};
 use crate::http::problem::Problem;
-use crate::store::Holdings;
+use crate::store::{Holdings, Listing};
 use number_order::Id;
 
 /// Time for which one request to drop a project removes rows. The next request continues.
@@ -26,6 +28,7 @@ const PAUSE_FACTOR: u32 = 9;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
+        .routes(routes!(list_projects))
         .routes(routes!(show_project))
         .routes(routes!(drop_project))
         .routes(routes!(resume_project))
@@ -96,6 +99,44 @@ pub(super) async fn must_be_known(context: &Context, project: &Id) -> Result<(),
         return Ok(());
     }
     Err(unknown_project())
+}
+
+/// A project in the list.
+#[derive(Serialize, ToSchema)]
+struct ListedProject {
+    /// Sinch's project id.
+    project: String,
+    /// `true` if the configuration has the project.
+    configured: bool,
+    /// `true` if its orders are fetched.
+    fetched: bool,
+}
+
+/// Lists all projects: those of the configuration, and those of which the database has something.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects",
+    tag = "projects",
+    responses((status = 200, description = "All projects", body = Page<ListedProject>))
+)]
+async fn list_projects(State(context): Shared) -> Result<PrettyJson<Page<ListedProject>>, Problem> {
+    let configured = &context.settings.projects;
+    let mut names: BTreeSet<String> = context.store.projects().await?.into_iter().collect();
+    names.extend(configured.keys().map(Id::to_string));
+    let items = names.into_iter().map(|project| {
+        let api = Id::new(project.as_str()).and_then(|id| configured.get(&id));
+        ListedProject {
+            project,
+            configured: api.is_some(),
+            fetched: api.is_some_and(Option::is_some),
+        }
+    });
+    let listing = Listing {
+        items: items.collect(),
+        unreadable: Vec::new(),
+        next: None,
+    };
+    Ok(PrettyJson(listing.into()))
 }
 
 /// A project as the operators' API shows it.

@@ -15,6 +15,10 @@ pub(in crate::store) enum List {
     Actions,
     /// The list of the quarantine.
     Quarantine,
+    /// The list of transitions.
+    Transitions,
+    /// The list of alerts.
+    Alerts,
 }
 
 impl List {
@@ -26,12 +30,32 @@ impl List {
             List::Notifications => 'n',
             List::Actions => 'a',
             List::Quarantine => 'q',
+            List::Transitions => 't',
+            List::Alerts => 'f',
         }
     }
 
     /// Makes the list's cursor after a page that ends with the given row.
     pub(in crate::store) fn cursor(self, row: i64) -> Cursor {
         Cursor(format!("{}{row:016x}", self.letter()))
+    }
+
+    /// Makes the cursor of a list that stands by time, after a page that ends at the given time and place within it.
+    pub(in crate::store) fn cursor_at(self, (time, place): (i64, i64)) -> Cursor {
+        Cursor(format!("{}{time:016x}{place:016x}", self.letter()))
+    }
+
+    /// Returns the time and the place within it at which the page before the cursor ended.
+    pub(in crate::store) fn place(self, cursor: &Cursor) -> Result<(i64, i64), StoreError> {
+        let digits = cursor.0.strip_prefix(self.letter());
+        let place = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let place = place.map(|both| {
+            let [time, place] = [(both >> 64) as u64, both as u64];
+            (time.cast_signed(), place.cast_signed())
+        });
+        place
+            .filter(|place| self.cursor_at(*place) == *cursor)
+            .ok_or(StoreError::NoSuchCursor)
     }
 
     /// Returns the row at which the page before the cursor ended.
@@ -76,6 +100,12 @@ mod tests {
                 assert_eq!(list.row(&cursor), Ok(row));
                 assert_eq!(other.row(&cursor), Err(StoreError::NoSuchCursor));
             }
+        }
+        for place in [(0, 0), (1, -1), (-1, 1), (i64::MAX, i64::MIN)] {
+            let cursor = List::Alerts.cursor_at(place);
+            assert_eq!(List::Alerts.place(&cursor), Ok(place));
+            assert_eq!(List::Alerts.row(&cursor), Err(StoreError::NoSuchCursor));
+            assert!(List::Transitions.place(&cursor).is_err());
         }
         for text in [
             "",

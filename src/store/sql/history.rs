@@ -120,7 +120,7 @@ fn delivery_of_row(row: &impl Columns) -> sqlx::Result<DeliveryRow> {
 }
 
 /// Reads each of the given rows that can be read, with `read`.
-pub(super) fn each<R: Columns, T>(
+pub(in crate::store) fn each<R: Columns, T>(
     found: &[R],
     table: &'static str,
     read: fn(&R) -> sqlx::Result<T>,
@@ -170,7 +170,7 @@ fn fetch_of_row(row: &impl Columns) -> sqlx::Result<FetchRow> {
     })
 }
 
-fn transition_of_row(row: &impl Columns) -> sqlx::Result<TransitionRow> {
+pub(in crate::store) fn transition_of_row(row: &impl Columns) -> sqlx::Result<TransitionRow> {
     Ok(TransitionRow {
         recorded_at: Time(row.int("recorded_at")?),
         from_state: text(row, "from_state")?,

@@ -30,6 +30,7 @@ pub(super) mod retention;
 pub(super) mod row_fault;
 pub(super) mod service_alerts;
 pub(super) mod summary;
+pub(super) mod timeline;
 pub(super) mod unreadable;
 
 pub(super) use columns::{Columns, time};

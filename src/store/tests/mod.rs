@@ -25,6 +25,7 @@ mod readiness;
 mod removals;
 mod retention;
 mod simulation;
+mod timeline;
 mod watch;
 
 use std::time::Duration;

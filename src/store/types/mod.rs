@@ -19,6 +19,7 @@ mod retention;
 mod service_alert;
 mod summary;
 mod target;
+mod timeline;
 mod unreadable;
 
 pub use action::{ActionFilter, ActionRow, NewAction};
@@ -45,7 +46,7 @@ pub use quarantine::{
     Quarantined, Quarantining,
 };
 pub use queries::{
-    AlertQuery, Body, DELIVERY_PHASES, DeliveryFilter, DeliveryRow, FetchRow, Found,
+    AlertQuery, Body, DELIVERY_PHASES, DeliveryFilter, DeliveryKind, DeliveryRow, FetchRow, Found,
     ListedDelivery, Listing, NumberQuery, NumberRow, OrderDetail, OrderFilter, OrderRow,
     TransitionRow,
 };
@@ -54,4 +55,5 @@ pub use retention::{Pruned, RetentionPeriods};
 pub use service_alert::{Observed, ServiceAlertChanges, ServiceAlertRow};
 pub use summary::{Convergence, Standing, StateCount, Summary};
 pub use target::TargetSettings;
+pub use timeline::{AlertFilter, AnyAlert, ListedAlert, ListedTransition, Span, TransitionFilter};
 pub use unreadable::UnreadableRow;

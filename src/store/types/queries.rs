@@ -1,6 +1,7 @@
 //! Types that the queries of operators take and return.
 
 use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
@@ -74,6 +75,8 @@ pub struct DeliveryFilter {
     pub decision: Option<&'static str>,
     /// Phase of the deliveries.
     pub phase: Option<&'static str>,
+    /// What the deliveries are about.
+    pub kind: Option<DeliveryKind>,
     /// Earliest time of receipt.
     pub received_since: Option<Time>,
     /// Time before which the deliveries were received.
@@ -276,6 +279,20 @@ pub enum Found {
 
 /// Phases of a delivery, as operators name them.
 pub const DELIVERY_PHASES: [&str; 4] = ["waiting", "processed", "recorded", "parked"];
+
+/// What a delivery is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum DeliveryKind {
+    /// An order.
+    Order,
+    /// A number of an order.
+    Number,
+    /// Something else.
+    Other,
+    /// Nobody knows: the callback was not understood.
+    NotUnderstood,
+}
 
 fn delivery_phase() -> Object {
     word(&DELIVERY_PHASES)

@@ -23,8 +23,10 @@ use utoipa_axum::routes;
 
 use super::Context;
 use crate::explain;
+use crate::explain::Coded;
 use crate::http::problem::Problem;
 use crate::metrics::Failing;
+use crate::store::AnyAlert;
 use number_order::{CallbackKey, Id, State};
 
 /// Name of the way in which a caller shows who it is.
@@ -103,6 +105,11 @@ fn add_components(components: &mut Components) {
     ] {
         components.schemas.insert(name, schema);
     }
+    let any_alert = (
+        AnyAlert::NAME.to_owned(),
+        explain::code_schema::<AnyAlert>(),
+    );
+    components.schemas.insert(any_alert.0, any_alert.1.into());
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme(TOKEN, bearer);
 }

@@ -22,8 +22,8 @@ use crate::store::sql::lists::{
 use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::sql::unreadable;
 use crate::store::{
-    AlertQuery, DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
-    StoreError,
+    AlertQuery, DeliveryFilter, DeliveryKind, ListedDelivery, Listing, NumberQuery, OrderFilter,
+    OrderRow, StoreError,
 };
 use number_order::{Id, LATE_AFTER, NotUnderstood};
 
@@ -230,6 +230,14 @@ pub(in crate::store::postgres) fn select_deliveries(
             "recorded" => " AND d.kind = 'other'",
             "processed" => " AND NOT c.parked",
             _ => " AND false",
+        });
+    }
+    if let Some(kind) = filter.kind {
+        query.push(match kind {
+            DeliveryKind::Order => " AND d.order_sinch_id IS NOT NULL",
+            DeliveryKind::Number => " AND d.number IS NOT NULL",
+            DeliveryKind::Other => " AND d.kind = 'other' AND d.number IS NULL",
+            DeliveryKind::NotUnderstood => " AND d.kind = 'not-understood'",
         });
     }
     if let Some(since) = filter.received_since {

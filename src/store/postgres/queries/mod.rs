@@ -3,6 +3,7 @@
 
 mod history;
 mod lists;
+mod timeline;
 
 pub(super) use lists::LATE;
 #[cfg(test)]

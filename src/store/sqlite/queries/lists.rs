@@ -14,7 +14,9 @@ use crate::store::sql::unreadable;
 use crate::store::sqlite::reach::{bounds, shortened};
 use crate::store::sqlite::rows::order_text;
 use crate::store::sqlite::{Store, StoreError, details, numbers};
-use crate::store::{DeliveryFilter, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow};
+use crate::store::{
+    DeliveryFilter, DeliveryKind, ListedDelivery, Listing, NumberQuery, OrderFilter, OrderRow,
+};
 use number_order::{Id, LATE_AFTER};
 
 type Query = QueryBuilder<Sqlite>;
@@ -204,6 +206,14 @@ pub(in crate::store::sqlite) fn select_deliveries(filter: &DeliveryFilter, reach
             query.push(" AND d.phase = ").push_bind(phase);
         }
         None => {}
+    }
+    if let Some(kind) = filter.kind {
+        query.push(match kind {
+            DeliveryKind::Order => " AND d.order_sinch_id IS NOT NULL",
+            DeliveryKind::Number => " AND d.number IS NOT NULL",
+            DeliveryKind::Other => " AND d.phase = 'recorded' AND d.number IS NULL",
+            DeliveryKind::NotUnderstood => " AND d.phase = 'parked' AND d.order_sinch_id IS NULL",
+        });
     }
     if let Some(since) = filter.received_since {
         query.push(" AND d.received_at >= ").push_bind(since.0);

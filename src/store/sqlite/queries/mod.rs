@@ -3,6 +3,7 @@
 
 mod history;
 mod lists;
+mod timeline;
 
 #[cfg(test)]
 pub(super) use {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::store::sql::reach::{ALL, Reach};
+use crate::store::sql::timeline;
 use crate::store::sqlite::{alerts, outbox, queries, service_alerts, summary};
-use crate::store::{DeliveryFilter, OrderFilter};
+use crate::store::{AlertFilter, DeliveryFilter, OrderFilter, Span, TransitionFilter};
+use sqlx::Sqlite;
 
 /// Query plan of a statement, step by step.
 async fn plan(fixture: &Fixture, sql: &str) -> Vec<String> {
@@ -159,6 +161,46 @@ async fn a_history_reads_no_other_deliveries_of_its_project() {
             .any(|step| step.contains("deliveries_dedup_key")),
         "{plan:#?}"
     );
+}
+
+/// Lists by time read an index in its order, from where the page begins, and join the orders of these rows alone.
+#[tokio::test]
+async fn lists_by_time_begin_where_their_page_does() {
+    let fixture = Fixture::new().await;
+    for after in [None, Some((5, 5))] {
+        let span = Span {
+            since: Some(at(1)),
+            limit: 9,
+            ..Span::default()
+        };
+        let transitions = TransitionFilter {
+            span: span.clone(),
+            ..TransitionFilter::default()
+        };
+        let transitions = timeline::select_transitions::<Sqlite>(&transitions, after);
+        let transitions = plan(&fixture, transitions.sql().as_str()).await;
+        let is_by_time = |step: &&String| {
+            step.starts_with("SEARCH v USING INDEX transitions_time (to_state=? AND")
+        };
+        assert_eq!(
+            transitions.iter().filter(is_by_time).count(),
+            6,
+            "{transitions:#?}"
+        );
+        let alerts = AlertFilter {
+            span,
+            ..AlertFilter::default()
+        };
+        let alerts = timeline::select_alerts::<Sqlite>(&alerts, after);
+        let alerts = plan(&fixture, alerts.sql().as_str()).await;
+        for index in ["alerts_time", "service_alerts_time"] {
+            let step = format!("SEARCH a USING INDEX {index} (fired_at>?");
+            assert!(
+                alerts.iter().any(|found| found.starts_with(&step)),
+                "{alerts:#?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ enum Command {
     Actions(commands::actions::Arguments),
     /// List what is parked: orders that are not fetched any more, and callbacks that were not understood.
     Parked(commands::parked::Arguments),
-    /// Tell what happens, live: of all orders or of one.
+    /// Tell what happens, live, or what happened between two times: of all orders or of one.
     Tail(commands::tail::Arguments),
     /// Fetch orders from Sinch now; with --dry-run, only count them.
     Fetch(commands::fetch::Arguments),

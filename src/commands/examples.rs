@@ -24,7 +24,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("parked", &["", "83"]),
     (
         "tail",
-        &["", "01kdvdnd42472bfxv9sfamm3kt", "--since 2h --json"],
+        &[
+            "",
+            "01kdvdnd42472bfxv9sfamm3kt",
+            "--since 2h --json",
+            "--since 3d --until 2d",
+        ],
     ),
     (
         "fetch",

@@ -1,4 +1,4 @@
-//! `tail`: the story of all orders or of one, live, from the feed of events.
+//! `tail`: the story of all orders or of one, live or between two times, from the feed of events.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Begin with what happened at this time, such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or 3d.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Tell what happened before this time, and end then.
+    #[arg(long, value_name = "TIME", requires = "since")]
+    until: Option<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -47,6 +50,7 @@ struct Wanted {
     /// Project and id of the order.
     order: Option<(String, String)>,
     since: Option<Time>,
+    until: Option<Time>,
 }
 
 /// Prints events as they are recorded, until the command is stopped.
@@ -55,9 +59,9 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn tail(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
-    let since = arguments.since.as_deref();
-    let since = since.map(|since| moment::read(since, clock::now()).map_err(CommandError::usage));
-    let since = since.transpose()?;
+    let moment = |text: &String| moment::read(text, clock::now()).map_err(CommandError::usage);
+    let since = arguments.since.as_ref().map(moment).transpose()?;
+    let until = arguments.until.as_ref().map(moment).transpose()?;
     let service = Service::of_configuration(config)?;
     let project = arguments.project.as_deref();
     let order = match &arguments.order {
@@ -72,23 +76,24 @@ async fn tail(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comman
             ))
         }
     };
-    let looks_back = since.is_some() || order.is_some();
-    let wanted = Wanted { order, since };
-    follow(&service, &wanted, looks_back, arguments.options.json).await
+    let wanted = Wanted {
+        order,
+        since,
+        until,
+    };
+    follow(&service, &wanted, arguments.options.json).await
 }
 
-/// Prints the events that are wanted. A service that does not answer any more is asked again until it does.
-async fn follow(
-    service: &Service,
-    wanted: &Wanted,
-    looks_back: bool,
-    json: bool,
-) -> Result<(), CommandError> {
-    let mut after = looks_back.then(|| "oldest".to_owned());
+/// Prints the events that are wanted, to the end of what is wanted. A service that does not answer any more is asked again
+/// until it does.
+async fn follow(service: &Service, wanted: &Wanted, json: bool) -> Result<(), CommandError> {
+    let mut after = wanted.start();
     let mut table = Table::new(["NUMBER", "TIME", "TYPE", "ORDER", "STATE", "ABOUT"]);
     let (mut is_first, mut is_lost) = (true, false);
     while output::is_taken() {
-        let answer = match page(service, after.as_deref(), is_first).await {
+        let is_over = wanted.is_over(clock::now());
+        let wait = (!is_first && !is_over).then_some(WAIT);
+        let answer = match page(service, &after, wait).await {
             Ok(answer) => answer,
             Err(error) if !is_first && error.is_passing() => {
                 if !is_lost {
@@ -105,8 +110,8 @@ async fn follow(
         }
         (is_first, is_lost) = (false, false);
         let page: Value = read(&answer)?;
-        let events = list(&page, "events").iter();
-        let events: Vec<&Value> = events.filter(|event| wanted.has(event)).collect();
+        let all = list(&page, "events");
+        let events: Vec<&Value> = all.iter().filter(|event| wanted.has(event)).collect();
         if json {
             for event in events {
                 print_json(&event.to_string());
@@ -114,29 +119,57 @@ async fn follow(
         } else {
             table.print(events.into_iter().map(row).collect());
         }
-        after = Some(page["next"].to_string());
+        let next = ("after", page["next"].to_string());
+        if is_over && (Some(&next) == after.as_ref() || wanted.is_behind(all)) {
+            break;
+        }
+        after = Some(next);
     }
     Ok(())
 }
 
-/// Asks for a page. The first request does not wait: it tells where the feed is, so that nothing is missed later.
+/// Asks for a page that begins where the parameter says. The first request does not wait: it tells where the feed is, so that
+/// nothing is missed later.
 async fn page(
     service: &Service,
-    after: Option<&str>,
-    is_first: bool,
+    start: &Option<(&'static str, String)>,
+    wait: Option<Duration>,
 ) -> Result<String, ServiceError> {
-    let wait = WAIT.as_secs().to_string();
-    let params = [
-        ("after", after),
+    let wait = wait.map(|wait| wait.as_secs().to_string());
+    let mut params = vec![
         ("provisional", Some("true")),
         ("limit", Some(PAGE_SIZE)),
-        ("wait", (!is_first).then_some(wait.as_str())),
+        ("wait", wait.as_deref()),
     ];
+    params.extend(
+        start
+            .iter()
+            .map(|(name, value)| (*name, Some(value.as_str()))),
+    );
     let path = path_with("/api/v1/events", &params);
     service.get_waiting(&path, WAIT).await
 }
 
 impl Wanted {
+    /// Returns the parameter that says where the first page begins; `None`: after the newest event.
+    fn start(&self) -> Option<(&'static str, String)> {
+        match self.since {
+            Some(since) => Some(("since", since.to_string())),
+            None => self.order.is_some().then(|| ("after", "oldest".to_owned())),
+        }
+    }
+
+    /// Returns `true` if nothing that is wanted can happen any more.
+    fn is_over(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Returns `true` if the events are all later than what is wanted.
+    fn is_behind(&self, events: &[Value]) -> bool {
+        let is_late = |event| time(event, "timestamp") >= self.until;
+        !events.is_empty() && events.iter().all(is_late)
+    }
+
     fn has(&self, event: &Value) -> bool {
         let data = &event["data"];
         let is_of_order = self.order.as_ref().is_none_or(|(project, order)| {
@@ -145,7 +178,10 @@ impl Wanted {
         let is_late_enough = self
             .since
             .is_none_or(|since| time(event, "timestamp") >= Some(since));
-        is_of_order && is_late_enough
+        let is_early_enough = self
+            .until
+            .is_none_or(|until| time(event, "timestamp") < Some(until));
+        is_of_order && is_late_enough && is_early_enough
     }
 }
 
@@ -163,12 +199,35 @@ mod tests {
         let is_told = |order: Option<(&str, &str)>, since: Option<&str>| {
             let order = order.map(|(project, order)| (project.to_owned(), order.to_owned()));
             let since = since.map(|at| moment::read(at, Time(0)).expect("a time"));
-            Wanted { order, since }.has(&event)
+            let until = None;
+            Wanted {
+                order,
+                since,
+                until,
+            }
+            .has(&event)
         };
         assert!(is_told(None, None));
         assert!(is_told(Some(("p", "o1")), Some("2026-01-31T12:00:00Z")));
         assert!(!is_told(Some(("p", "o2")), None));
         assert!(!is_told(Some(("q", "o1")), None));
         assert!(!is_told(None, Some("2026-01-31T12:00:01Z")));
+    }
+
+    #[test]
+    fn what_is_later_ends_it() {
+        let at = |text: &str| moment::read(text, Time(0)).expect("a time");
+        let wanted = Wanted {
+            order: None,
+            since: Some(at("2026-01-31T12:00:00Z")),
+            until: Some(at("2026-01-31T13:00:00Z")),
+        };
+        let event = |text: &str| json!({ "timestamp": text, "data": {} });
+        let [inside, later] = ["2026-01-31T12:59:59Z", "2026-01-31T13:00:00Z"].map(event);
+        assert!(wanted.has(&inside) && !wanted.has(&later));
+        assert!(!wanted.is_behind(&[]) && wanted.is_behind(std::slice::from_ref(&later)));
+        assert!(!wanted.is_behind(&[later, inside]));
+        assert!(wanted.is_over(at("2026-01-31T13:00:00Z")));
+        assert!(!wanted.is_over(at("2026-01-31T12:59:59Z")));
     }
 }

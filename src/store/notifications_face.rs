@@ -53,6 +53,15 @@ impl Store {
         backend!(self, store => store.events(request).await)
     }
 
+    /// Returns a number of the feed after which all events of the given time or later come, and before them few others.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read.
+    pub async fn events_since(&self, time: Time) -> Result<i64, StoreError> {
+        backend!(self, store => store.events_since(time).await)
+    }
+
     /// Returns all targets, also those that are not configured any more.
     ///
     /// # Errors

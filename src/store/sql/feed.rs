@@ -1,10 +1,17 @@
 //! The feed: what was asked for, as statements have it, and the page that is made of the rows found.
 
+use std::ops::Range;
+
 use strum::VariantArray;
 
 use super::Columns;
 use crate::store::{EventPage, FeedEvent, FeedRequest};
 use notifications::EventType;
+
+/// Returns the number of the feed after which events with the numbers come.
+pub(in crate::store) fn before(numbers: &Range<i64>) -> i64 {
+    numbers.start.saturating_sub(1).max(0)
+}
 
 /// Marks of the feed.
 pub(in crate::store) struct FeedMarks {

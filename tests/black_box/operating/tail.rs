@@ -32,6 +32,18 @@ async fn what_happens_is_told_of_all_orders_or_of_one() {
         "{:?}",
         of_one.lines()
     );
+    let between = place
+        .ended(&["tail", "--since", "1h", "--until", "0s", "--json"])
+        .await;
+    assert_eq!(between.code, Some(0), "{between:?}");
+    assert_eq!(between.out.matches("order.completed").count(), 2);
+    let before = ["tail", "--since", "2h", "--until", "1h"];
+    let before = place.ended(&before).await;
+    assert_eq!(
+        (before.code, before.out.as_str()),
+        (Some(0), ""),
+        "{before:?}"
+    );
     let later = place.started(&["tail", "--since", "2100-01-01T00:00:00Z"]);
     assert!(later.lines().is_empty());
     let ended = place.ended(&["tail", "--since", "soon"]).await;

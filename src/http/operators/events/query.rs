@@ -24,6 +24,11 @@ const AFTER: Param = Param::new(
     Kind::Pattern("^([0-9]{1,18}|oldest)$"),
     "the events after the one with this number; `oldest`: from the oldest that is kept. Without it there are none: `next` is where to begin",
 );
+const SINCE: Param = Param::new(
+    "since",
+    Kind::Time,
+    "where there is no `after`: the events of this time or later, and perhaps some of the minute before",
+);
 const FEED: Param = Param::new(
     "feed",
     Kind::Text,
@@ -46,6 +51,7 @@ pub(super) struct FeedList;
 impl Params for FeedList {
     const PARAMS: &'static [Param] = &[
         AFTER,
+        SINCE,
         FEED,
         TYPES,
         PROVISIONAL,
@@ -62,7 +68,7 @@ impl Params for FeedList {
 pub(super) struct StreamList;
 
 impl Params for StreamList {
-    const PARAMS: &'static [Param] = &[AFTER, FEED, TYPES, PROVISIONAL];
+    const PARAMS: &'static [Param] = &[AFTER, SINCE, FEED, TYPES, PROVISIONAL];
 }
 
 /// Request for a page of the feed.
@@ -124,6 +130,11 @@ fn start(name: &str, text: Option<&str>) -> Result<Start, Problem> {
 
 fn choice<P: Params>(params: &Query<P>, start: Start) -> Result<Choice, Problem> {
     let types = params.text("types").map(types).transpose()?;
+    let since = params.time("since")?;
+    let start = match (start, since) {
+        (Start::Newest, Some(since)) => Start::Since(since),
+        (start, _) => start,
+    };
     Ok(Choice {
         start,
         feed: params.text("feed").map(str::to_owned),

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::problem::Problem;
 use crate::store::{EventPage, FeedEvent, FeedRequest, Store, StoreError};
 use notifications::EventType;
+use number_order::Time;
 
 /// Number of events that are read from the store at a time, which bounds the memory of a reader.
 const CHUNK: usize = 100;
@@ -33,6 +34,8 @@ pub(super) enum Start {
     Oldest,
     /// After the event with this number.
     After(i64),
+    /// A little before the first event of this time or later.
+    Since(Time),
 }
 
 /// What a reader asks for.
@@ -120,6 +123,7 @@ impl Reader {
                 Start::After(number) => Some(number),
                 Start::Oldest => Some(0),
                 Start::Newest => None,
+                Start::Since(time) => Some(store.events_since(time).await?),
             },
             feed: choice.feed,
             types: choice.types,
@@ -127,7 +131,9 @@ impl Reader {
             limit: 1,
         };
         let mut page = store.events(&request).await?;
-        if let (EventPage::Pruned { after }, Start::Oldest) = (&page, choice.start) {
+        if let (EventPage::Pruned { after }, Start::Oldest | Start::Since(_)) =
+            (&page, choice.start)
+        {
             request.after = Some(*after);
             page = store.events(&request).await?;
         }

@@ -64,6 +64,7 @@ async fn a_page_has_what_was_chosen_and_says_how_far_it_looked() {
         ),
         ("after=-1", 400, "after: write"),
         ("after=newest", 400, "after: write"),
+        ("since=yesterday", 400, "is no time"),
         ("wait=61", 400, "is no number from 0 to 60"),
         ("types=order", 400, "types: \\\"order\\\" matches no event"),
         ("types=", 400, "matches no event"),
@@ -82,6 +83,19 @@ async fn a_page_has_what_was_chosen_and_says_how_far_it_looked() {
                 answer.body
             );
         }
+    }
+    for (query, numbers) in [
+        ("since=1970-01-01T00:00:00Z", 3),
+        ("after=2&since=1970-01-01T00:00:00Z", 1),
+    ] {
+        let page = world
+            .get(&format!("/api/v1/events?provisional=true&{query}"))
+            .await;
+        assert_eq!(
+            page["events"].as_array().map(Vec::len),
+            Some(numbers),
+            "{query}: {page}"
+        );
     }
     let ahead = world.send("GET", "/api/v1/events?after=4", "").await.json();
     assert_eq!(ahead["newest"], 3, "{ahead}");

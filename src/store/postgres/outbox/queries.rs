@@ -9,7 +9,7 @@ use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
 use crate::store::postgres::reach::{bounds, shortened};
 use crate::store::sql::cursor::List;
-use crate::store::sql::feed::FeedMarks;
+use crate::store::sql::feed::{FeedMarks, before};
 use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
 use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::{
@@ -93,6 +93,16 @@ impl Store {
         };
         work.undo().await?;
         Ok(page)
+    }
+
+    pub(in crate::store) async fn events_since(&self, time: Time) -> Result<i64, StoreError> {
+        bounded(async || {
+            let mut work = self.shared.readers.begin_reading().await?;
+            let numbers = bounds(&mut work, Listed::EVENTS, Some(time), None).await?;
+            work.undo().await?;
+            Ok(before(&numbers))
+        })
+        .await
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {

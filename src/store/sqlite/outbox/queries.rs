@@ -3,7 +3,7 @@
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::store::sql::cursor::List;
-use crate::store::sql::feed::FeedMarks;
+use crate::store::sql::feed::{FeedMarks, before};
 use crate::store::sql::json;
 use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
 use crate::store::sql::reach::{ALL, Listed, Reach};
@@ -12,6 +12,7 @@ use crate::store::sqlite::{Store, StoreError};
 use crate::store::{
     EventPage, FeedRequest, Listing, NotificationFilter, NotificationRow, TargetRow,
 };
+use number_order::Time;
 
 /// Selects the marks of the feed: its id, the number up to which events are pruned, and that of the newest one.
 pub(super) const SELECT_MARKS: &str = "
@@ -80,6 +81,12 @@ impl Store {
         };
         let found = found.bind(after).bind(request.limit).fetch_all(&mut *db);
         Ok(marks.page(request, after, &found.await?)?)
+    }
+
+    pub(in crate::store) async fn events_since(&self, time: Time) -> Result<i64, StoreError> {
+        let mut db = self.readers.begin().await?;
+        let numbers = bounds(&mut db, Listed::EVENTS, Some(time), None).await?;
+        Ok(before(&numbers))
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {

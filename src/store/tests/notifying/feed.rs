@@ -128,7 +128,23 @@ async fn a_reader_of_another_feed_is_told_so(on: Backend) {
     assert_eq!(read(&fixture, &of(&feed)).await, (vec![2], 2));
 }
 
+async fn a_time_leads_to_the_events_that_follow(on: Backend) {
+    let fixture = Fixture::telling(on, Vec::new()).await;
+    assert_eq!(fixture.store.events_since(at(5)).await, Ok(0));
+    add(&fixture, "order.created", false, 1, 1000).await;
+    fixture
+        .edit("UPDATE events SET recorded_at = sequence * 10000000")
+        .await;
+    for first in [1, 2, 64, 65, 500, 1000, 1001] {
+        let found = fixture.store.events_since(at(first * 10)).await;
+        let after = found.expect("reads");
+        // It begins at most a minute and twice 64 events before.
+        assert!((first - 136..first).contains(&after), "{first}: {after}");
+    }
+}
+
 suite!(
+    a_time_leads_to_the_events_that_follow,
     a_page_has_the_chosen_types_and_looks_past_all_others,
     an_event_that_tries_a_target_is_looked_past,
     a_reader_of_another_feed_is_told_so,

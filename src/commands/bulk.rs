@@ -1,4 +1,5 @@
-//! Requests about many orders or deliveries, one after the other: counted first if that is wished, with progress.
+//! Requests about many orders or deliveries, those that are named one after the other: counted first if that is wished, with
+//! progress.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +7,10 @@ use serde_json::{Value, json};
 
 use super::command_error::CommandError;
 use super::operators::ServiceError;
+use super::order_filter::word;
 use super::output::{is_taken, print_error, print_line};
-use super::service::print_json;
+use super::pages::Params;
+use super::service::{Service, list, path_with, print_json, read, text};
 use super::shown;
 
 /// Time between two reports of progress.
@@ -73,11 +76,54 @@ impl Bulk {
                 self.refused.push(refusal);
             }
         }
+        self.report();
+        Ok(())
+    }
+
+    /// Has the service do something to all that the parameters choose, request after request until it is done. Returns the
+    /// answers' counts of what is kept.
+    pub async fn all(
+        &mut self,
+        service: &Service,
+        path: &str,
+        mut params: Params<'_>,
+    ) -> Result<Vec<Value>, CommandError> {
+        if !params.iter().any(|(_, value)| value.is_some()) {
+            params.push(("all", Some("true")));
+        }
+        params.push(("dry_run", Some(word(self.dry_run))));
+        let (mut after, mut kept) = (None::<String>, Vec::new());
+        loop {
+            let mut page = params.clone();
+            page.push(("after", after.as_deref()));
+            let answer = service.post(&path_with(path, &page), None).await;
+            let answer = answer.map_err(|error| {
+                CommandError::service(format!(
+                    "not {}: {error}; {} {} {} before",
+                    self.doing, self.chosen, self.things, self.done
+                ))
+            })?;
+            let mut answer: Value = read(&answer)?;
+            self.chosen += answer["count"].as_u64().unwrap_or(0);
+            for refusal in list(&answer, "refused") {
+                let (name, why) = (text(refusal, "name"), text(refusal, "text"));
+                print_error(shown::line(&format!("{name}: not {}: {why}", self.doing)));
+                self.refused.push(refusal.clone());
+            }
+            kept.push(answer["kept"].take());
+            let Some(next) = answer["next"].as_str() else {
+                return Ok(kept);
+            };
+            after = Some(next.to_owned());
+            self.report();
+        }
+    }
+
+    fn report(&mut self) {
         if self.reported.elapsed() > REPORT_EVERY && is_taken() {
             print_error(format_args!("{} {} so far", self.chosen, self.things));
             self.reported = Instant::now();
         }
-        Ok(())
     }
 
     /// Tells how many there were. Fails if any was refused.

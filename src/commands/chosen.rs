@@ -6,9 +6,8 @@ use super::bulk::Bulk;
 use super::command_error::CommandError;
 use super::operators::ServiceError;
 use super::order_filter::OrderFilter;
-use super::pages::Pages;
 use super::project_client::id;
-use super::service::{Service, list, read, text};
+use super::service::{Service, read, text};
 
 /// Orders that a command is about. Something has to choose, so that nobody means all by mistake.
 #[derive(clap::Args, Debug)]
@@ -28,25 +27,10 @@ pub struct Chosen {
     all: bool,
 }
 
-/// Which of the orders that fit are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
-    /// All of them.
-    All,
-    /// Those that are parked, and that no operator has dismissed.
-    Parked,
-}
-
 /// An order as paths of the API name it.
 pub(super) struct OrderName {
     pub project: String,
     pub order: String,
-}
-
-impl Which {
-    fn has(self, row: &Value) -> bool {
-        self == Which::All || !row["parked"].is_null() && row["dismissed_at"].is_null()
-    }
 }
 
 impl OrderName {
@@ -64,11 +48,10 @@ impl OrderName {
 }
 
 impl Chosen {
-    /// Requests something of each of the orders, such as `fetch`.
+    /// Requests something of each of the orders, such as `fetch`. Dry runs of orders that are named count them only.
     pub async fn request(
         &self,
         service: &Service,
-        which: Which,
         bulk: &mut Bulk,
         request: &str,
     ) -> Result<(), CommandError> {
@@ -76,35 +59,42 @@ impl Chosen {
             let path = name.path(request);
             service.post(&path, None).await.map(drop)
         };
-        self.each(service, which, bulk, act).await
+        if self.are_named()? {
+            return self.each_named(service, bulk, act).await;
+        }
+        self.all(service, bulk, request).await.map(drop)
     }
 
-    /// Does something to each of the orders.
-    pub async fn each(
+    /// Requests something of all orders that fit. Returns the counts of what is kept about them.
+    pub async fn all(
         &self,
         service: &Service,
-        which: Which,
+        bulk: &mut Bulk,
+        request: &str,
+    ) -> Result<Vec<Value>, CommandError> {
+        let path = format!("/api/v1/bulk/orders/{request}");
+        bulk.all(service, &path, self.filter.params()).await
+    }
+
+    /// Returns `true` if the orders are named.
+    pub fn are_named(&self) -> Result<bool, CommandError> {
+        if !self.orders.is_empty() && self.filter.chooses() {
+            let reason = "name orders, or choose them by options, not both";
+            return Err(CommandError::usage(reason));
+        }
+        Ok(!self.orders.is_empty())
+    }
+
+    /// Does something to each of the orders that are named.
+    pub async fn each_named(
+        &self,
+        service: &Service,
         bulk: &mut Bulk,
         act: impl AsyncFn(&OrderName) -> Result<(), ServiceError>,
     ) -> Result<(), CommandError> {
-        if !self.orders.is_empty() {
-            if self.filter.chooses() {
-                let reason = "name orders, or choose them by options, not both";
-                return Err(CommandError::usage(reason));
-            }
-            for order in &self.orders {
-                let name = self.named(service, order).await?;
-                bulk.one(&name.order, act(&name)).await?;
-            }
-            return Ok(());
-        }
-        let mut pages = Pages::new(service, "/api/v1/orders", self.filter.params());
-        while let Some(page) = pages.next().await? {
-            let rows = list(&page, "items").iter();
-            for row in rows.filter(|row| which.has(row)) {
-                let name = OrderName::of(row);
-                bulk.one(&name.order, act(&name)).await?;
-            }
+        for order in &self.orders {
+            let name = self.named(service, order).await?;
+            bulk.one(&name.order, act(&name)).await?;
         }
         Ok(())
     }

@@ -6,8 +6,7 @@ use strum::VariantNames;
 
 use super::bulk::Bulk;
 use super::command_error::CommandError;
-use super::pages::Pages;
-use super::service::{Service, list};
+use super::service::Service;
 
 /// Parked deliveries that a command is about. Something has to choose, so that nobody means all by mistake.
 #[derive(clap::Args, Debug)]
@@ -64,22 +63,13 @@ impl ChosenDeliveries {
             return Ok(());
         }
         let params = vec![
-            ("phase", Some("parked")),
             ("order", self.order.as_deref()),
             ("project", self.project.as_deref()),
             ("decision", self.decision.as_deref()),
             ("received_since", self.received_since.as_deref()),
             ("received_before", self.received_before.as_deref()),
         ];
-        let mut pages = Pages::new(service, "/api/v1/deliveries", params);
-        while let Some(page) = pages.next().await? {
-            let rows = list(&page, "items").iter();
-            let rows = rows.filter(|row| row["dismissed_at"].is_null());
-            for delivery in rows.filter_map(|row| row["id"].as_u64()) {
-                bulk.one(&format!("delivery {delivery}"), act(delivery))
-                    .await?;
-            }
-        }
-        Ok(())
+        let path = format!("/api/v1/bulk/deliveries/{request}");
+        bulk.all(service, &path, params).await.map(drop)
     }
 }

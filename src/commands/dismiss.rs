@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::bulk::Bulk;
-use super::chosen::{Chosen, Which};
+use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::deliveries::ChosenDeliveries;
 use super::pages::Pages;
@@ -90,9 +90,7 @@ async fn orders(config: Option<&Path>, arguments: &OrdersArguments) -> Result<()
     let json = arguments.options.json;
     let mut bulk = Bulk::new("orders", WORDS, arguments.dry_run, json);
     let chosen = &arguments.chosen;
-    chosen
-        .request(&service, Which::Parked, &mut bulk, "dismiss")
-        .await?;
+    chosen.request(&service, &mut bulk, "dismiss").await?;
     bulk.end()
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::bulk::Bulk;
-use super::chosen::{Chosen, Which};
+use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::service::{Options, Service};
 
@@ -33,8 +33,6 @@ async fn fetch(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comma
     ];
     let mut bulk = Bulk::new("orders", words, arguments.dry_run, arguments.options.json);
     let chosen = &arguments.chosen;
-    chosen
-        .request(&service, Which::All, &mut bulk, "fetch")
-        .await?;
+    chosen.request(&service, &mut bulk, "fetch").await?;
     bulk.end()
 }

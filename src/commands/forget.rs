@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::bulk::Bulk;
-use super::chosen::{Chosen, OrderName, Which};
+use super::chosen::{Chosen, OrderName};
 use super::command_error::{self, CommandError};
 use super::operators::ServiceError;
 use super::output::print_line;
@@ -49,19 +49,26 @@ async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
     } else {
         ["are forgotten", "forgotten"]
     };
-    // A dry run asks the service, too: it counts what is kept.
-    let mut bulk = Bulk::new("orders", words, false, json);
+    // A dry run of orders that are named asks the service, too: it counts what is kept.
+    let chosen = &arguments.chosen;
+    let are_named = chosen.are_named()?;
+    let mut bulk = Bulk::new("orders", words, dry_run && !are_named, json);
     let kept = RefCell::new(BTreeMap::new());
     let request = async |name: &OrderName| {
         let body = json!({ "dry_run": dry_run });
         let answer = service.post(&name.path("forget"), Some(&body)).await?;
-        add(&mut kept.borrow_mut(), &answer);
+        let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+        add(&mut kept.borrow_mut(), &answer["kept"]);
         Ok::<(), ServiceError>(())
     };
-    let chosen = &arguments.chosen;
-    chosen
-        .each(&service, Which::All, &mut bulk, request)
-        .await?;
+    if are_named {
+        chosen.each_named(&service, &mut bulk, request).await?;
+    } else {
+        for counts in chosen.all(&service, &mut bulk, "forget").await? {
+            add(&mut kept.borrow_mut(), &counts);
+        }
+        bulk.dry_run = false;
+    }
     let kept = kept.into_inner();
     if json {
         let kept: Map<String, Value> = kept.into_iter().map(|(kind, n)| (kind, n.into())).collect();
@@ -84,9 +91,8 @@ async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
 }
 
 /// Adds the counts of an answer to those of others.
-fn add(kept: &mut BTreeMap<String, u64>, answer: &str) {
-    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
-    let counts = answer["kept"].as_object().into_iter().flatten();
+fn add(kept: &mut BTreeMap<String, u64>, counts: &Value) {
+    let counts = counts.as_object().into_iter().flatten();
     for (kind, count) in counts {
         *kept.entry(kind.clone()).or_default() += count.as_u64().unwrap_or(0);
     }

@@ -64,6 +64,11 @@ impl Problem {
         Problem { header, ..self }
     }
 
+    /// Returns the sentence that says what to do, if there is one.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// Returns the HTTP status of the refusal.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -28,40 +28,66 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
 }
 
 /// Cursors of the list of deliveries.
-const AFTER: Param = Param::after("^d[0-9a-f]{16}$");
+pub(super) const AFTER: Param = Param::after("^d[0-9a-f]{16}$");
+
+/// Parameters that choose deliveries, whatever their phase is.
+pub(super) const DELIVERY_FILTER: &[Param] = &[
+    Param::new("order", Kind::Id, "about this order, or one of its numbers"),
+    Param::new("project", Kind::Id, "by the path of this project"),
+    Param::new(
+        "decision",
+        Kind::Words(DeliveryDecision::codes),
+        "with this decision",
+    ),
+    Param::new(
+        "kind",
+        Kind::Words(|| DeliveryKind::VARIANTS.to_vec()),
+        "about an order, a number of one, something else, or not understood",
+    ),
+    Param::new(
+        "received_since",
+        Kind::Time,
+        "received at this time or later",
+    ),
+    Param::new("received_before", Kind::Time, "received before this time"),
+];
 
 /// Parameters by which deliveries can be listed.
 struct DeliveryList;
 
 impl Params for DeliveryList {
-    const PARAMS: &'static [Param] = &[
-        Param::new("order", Kind::Id, "about this order, or one of its numbers"),
-        Param::new("project", Kind::Id, "by the path of this project"),
-        Param::new(
-            "decision",
-            Kind::Words(DeliveryDecision::codes),
-            "with this decision",
-        ),
+    const PARAMS: &'static [Param] = DELIVERY_FILTER;
+    const ALSO: &'static [Param] = &[
         Param::new(
             "phase",
             Kind::Words(|| DELIVERY_PHASES.to_vec()),
             "in this phase",
         ),
-        Param::new(
-            "kind",
-            Kind::Words(|| DeliveryKind::VARIANTS.to_vec()),
-            "about an order, a number of one, something else, or not understood",
-        ),
-        Param::new(
-            "received_since",
-            Kind::Time,
-            "received at this time or later",
-        ),
-        Param::new("received_before", Kind::Time, "received before this time"),
         SORT,
         LIMIT,
         AFTER,
     ];
+}
+
+/// Returns the filter that a query has, without phase, order and length of the page.
+pub(super) async fn delivery_filter<P: Params>(
+    query: &Query<P>,
+    context: &Context,
+) -> Result<DeliveryFilter, Problem> {
+    let project = query.id("project")?;
+    if let Some(project) = &project {
+        must_be_known(context, project).await?;
+    }
+    Ok(DeliveryFilter {
+        order: query.id("order")?,
+        project,
+        decision: query.word("decision")?,
+        kind: query.word("kind")?.and_then(|word| word.parse().ok()),
+        received_since: query.time("received_since")?,
+        received_before: query.time("received_before")?,
+        after: query.after(),
+        ..DeliveryFilter::default()
+    })
 }
 
 /// Lists deliveries.
@@ -80,20 +106,11 @@ async fn list_deliveries(
     query: Query<DeliveryList>,
 ) -> Result<PrettyJson<Page<ListedDelivery>>, Problem> {
     let filter = DeliveryFilter {
-        order: query.id("order")?,
-        project: query.id("project")?,
-        decision: query.word("decision")?,
         phase: query.word("phase")?,
-        kind: query.word("kind")?.and_then(|word| word.parse().ok()),
-        received_since: query.time("received_since")?,
-        received_before: query.time("received_before")?,
         newest_first: query.newest_first()?,
-        after: query.after(),
         limit: query.limit()?,
+        ..delivery_filter(&query, &context).await?
     };
-    if let Some(project) = &filter.project {
-        must_be_known(&context, project).await?;
-    }
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
 }
 

@@ -7,6 +7,7 @@ mod actions;
 mod auth;
 mod backup;
 mod body;
+mod bulk;
 mod deliveries;
 mod events;
 mod figures;
@@ -145,6 +146,7 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(deliveries::routes())
         .merge(parked::routes())
         .merge(quarantine::routes())
+        .merge(bulk::routes())
         .merge(timeline::routes())
         .merge(projects::routes())
         .merge(placements::routes())

@@ -35,57 +35,61 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(request_fetch))
 }
 
+/// Parameters that choose orders.
+pub(super) const ORDER_FILTER: &[Param] = &[
+    Param::new(
+        "state",
+        Kind::Words(states),
+        "in this state, the provisional one before the confirmed one; `UNKNOWN`: no state was ever said",
+    ),
+    Param::new("project", Kind::Id, "of this project"),
+    Param::new("parked", Kind::Flag, "that are parked, or not"),
+    Param::new(
+        "park_reason",
+        Kind::Words(|| ParkReason::VARIANTS.to_vec()),
+        "that are parked for this reason",
+    ),
+    Param::new(
+        "settled",
+        Kind::Flag,
+        "that are settled; `false`: about which something is open, or that are parked",
+    ),
+    Param::new(
+        "alert",
+        Kind::Words(|| AlertKind::VARIANTS.to_vec()),
+        "with an alert of this kind that fires now",
+    ),
+    Param::new(
+        "region",
+        Kind::Text,
+        "of this region, as Sinch writes it: `AU`",
+    ),
+    Param::new(
+        "number",
+        Kind::Pattern(r"^[ +\-.()/]*[0-9][0-9 +\-.()/]*$"),
+        "with a number in which these digits stand; blanks and signs do not count",
+    ),
+    Param::new(
+        "readiness",
+        Kind::Words(|| [Readiness::VARIANTS, &[LATE]].concat()),
+        "with a number of this readiness; `late`: that was not ready three days after completion",
+    ),
+    Param::new(
+        "changed_since",
+        Kind::Time,
+        "whose state changed at this time or later, by the service's clock",
+    ),
+];
+
+/// Cursors of the list of orders.
+pub(super) const AFTER_ORDER: Param = Param::after("^o[0-9a-f]{16}$");
+
 /// Parameters by which orders can be listed.
 struct OrderList;
 
 impl Params for OrderList {
-    const PARAMS: &'static [Param] = &[
-        Param::new(
-            "state",
-            Kind::Words(states),
-            "in this state, the provisional one before the confirmed one; `UNKNOWN`: no state was ever said",
-        ),
-        Param::new("project", Kind::Id, "of this project"),
-        Param::new("parked", Kind::Flag, "that are parked, or not"),
-        Param::new(
-            "park_reason",
-            Kind::Words(|| ParkReason::VARIANTS.to_vec()),
-            "that are parked for this reason",
-        ),
-        Param::new(
-            "settled",
-            Kind::Flag,
-            "that are settled; `false`: about which something is open, or that are parked",
-        ),
-        Param::new(
-            "alert",
-            Kind::Words(|| AlertKind::VARIANTS.to_vec()),
-            "with an alert of this kind that fires now",
-        ),
-        Param::new(
-            "region",
-            Kind::Text,
-            "of this region, as Sinch writes it: `AU`",
-        ),
-        Param::new(
-            "number",
-            Kind::Pattern(r"^[ +\-.()/]*[0-9][0-9 +\-.()/]*$"),
-            "with a number in which these digits stand; blanks and signs do not count",
-        ),
-        Param::new(
-            "readiness",
-            Kind::Words(|| [Readiness::VARIANTS, &[LATE]].concat()),
-            "with a number of this readiness; `late`: that was not ready three days after completion",
-        ),
-        Param::new(
-            "changed_since",
-            Kind::Time,
-            "whose state changed at this time or later, by the service's clock",
-        ),
-        SORT,
-        LIMIT,
-        Param::after("^o[0-9a-f]{16}$"),
-    ];
+    const PARAMS: &'static [Param] = ORDER_FILTER;
+    const ALSO: &'static [Param] = &[SORT, LIMIT, AFTER_ORDER];
 }
 
 /// Returns the words for the states of orders.
@@ -109,20 +113,29 @@ async fn list_orders(
     State(context): Shared,
     query: Query<OrderList>,
 ) -> Result<PrettyJson<Page<OrderRow>>, Problem> {
-    let filter = order_filter(&query, &context)?;
-    if let Some(project) = &filter.project {
-        must_be_known(&context, project).await?;
-    }
+    let filter = OrderFilter {
+        newest_first: query.newest_first()?,
+        limit: query.limit()?,
+        ..order_filter(&query, &context).await?
+    };
     let orders = context.store.orders(&filter).await?;
     Ok(PrettyJson(orders.into()))
 }
 
-fn order_filter(query: &Query<OrderList>, context: &Context) -> Result<OrderFilter, Problem> {
+/// Returns the filter that a query has, without the order and the length of the page.
+pub(super) async fn order_filter<P: Params>(
+    query: &Query<P>,
+    context: &Context,
+) -> Result<OrderFilter, Problem> {
+    let project = query.id("project")?;
+    if let Some(project) = &project {
+        must_be_known(context, project).await?;
+    }
     let alert = query.word("alert")?;
     let readiness = query.word("readiness")?;
     Ok(OrderFilter {
         state: query.word("state")?.map(str::to_owned),
-        project: query.id("project")?,
+        project,
         parked: query.flag("parked")?,
         park_code: query.word("park_reason")?,
         settled: query.flag("settled")?,
@@ -138,9 +151,8 @@ fn order_filter(query: &Query<OrderList>, context: &Context) -> Result<OrderFilt
             code => NumberQuery::Code(code),
         }),
         changed_since: query.time("changed_since")?,
-        newest_first: query.newest_first()?,
         after: query.after(),
-        limit: query.limit()?,
+        ..OrderFilter::default()
     })
 }
 
@@ -248,13 +260,15 @@ async fn request_fetch(
     State(context): Shared,
     path: Result<Path<OrderPath>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let key = key(path)?;
-    may_be_fetched(&context, &key.project)?;
-    if context.store.request_fetch(key, clock::now()).await? {
-        Ok(StatusCode::ACCEPTED)
-    } else {
-        Err(unknown_order())
-    }
+    fetch_order(&context, key(path)?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Requests a fetch of one order at once.
+pub(super) async fn fetch_order(context: &Context, key: OrderKey) -> Result<(), Problem> {
+    may_be_fetched(context, &key.project)?;
+    let is_known = context.store.request_fetch(key, clock::now()).await?;
+    is_known.then_some(()).ok_or_else(unknown_order)
 }
 
 /// Removes an order that was named by mistake.

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::http::delivery;
 use crate::http::problem::Problem;
 use crate::store::{DeliveryContent, Dismissed, Kept, NewDelivery, ParkedDelivery, ParkedFound};
+use number_order::OrderKey;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
@@ -65,7 +66,12 @@ async fn replay(
     State(context): Shared,
     path: Result<Path<DeliveryPath>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let delivery = delivery_id(path)?;
+    replay_delivery(&context, delivery_id(path)?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Has one parked delivery processed anew.
+pub(super) async fn replay_delivery(context: &Context, delivery: i64) -> Result<(), Problem> {
     let parked = match context.store.parked(delivery).await? {
         ParkedFound::Parked(parked) => parked,
         ParkedFound::NotParked => return Err(not_parked("delivery")),
@@ -74,7 +80,7 @@ async fn replay(
     let again = read_again(parked)?;
     if context.store.replay(delivery, again).await? {
         tracing::info!(delivery, "made a parked delivery wait to be processed anew");
-        Ok(StatusCode::ACCEPTED)
+        Ok(())
     } else {
         Err(not_parked("delivery"))
     }
@@ -114,7 +120,12 @@ async fn dismiss_delivery(
     State(context): Shared,
     path: Result<Path<DeliveryPath>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let delivery = delivery_id(path)?;
+    dismiss_one_delivery(&context, delivery_id(path)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Dismisses one parked delivery.
+pub(super) async fn dismiss_one_delivery(context: &Context, delivery: i64) -> Result<(), Problem> {
     match context
         .store
         .dismiss_delivery(delivery, clock::now())
@@ -122,7 +133,7 @@ async fn dismiss_delivery(
     {
         Dismissed::Done => {
             tracing::info!(delivery, "an operator dismissed a parked delivery");
-            Ok(StatusCode::NO_CONTENT)
+            Ok(())
         }
         Dismissed::NotParked => Err(not_parked("delivery")),
         Dismissed::Unknown => Err(unknown_delivery()),
@@ -145,12 +156,17 @@ async fn dismiss_order(
     State(context): Shared,
     path: Result<Path<OrderPath>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let key = key(path)?;
+    dismiss_one_order(&context, key(path)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Dismisses one parked order.
+pub(super) async fn dismiss_one_order(context: &Context, key: OrderKey) -> Result<(), Problem> {
     let (project, order) = (key.project.clone(), key.order.clone());
     match context.store.dismiss_order(key, clock::now()).await? {
         Dismissed::Done => {
             tracing::info!(%project, %order, "an operator dismissed a parked order");
-            Ok(StatusCode::NO_CONTENT)
+            Ok(())
         }
         Dismissed::NotParked => Err(not_parked("order")),
         Dismissed::Unknown => Err(unknown_order()),
@@ -199,14 +215,22 @@ async fn forget(
 ) -> Result<Json<Forgotten>, Problem> {
     let key = key(path)?;
     let ForgetRequest { dry_run } = read_body(body)?;
-    let kept = if dry_run {
-        context.store.kept(&key).await?
-    } else {
-        let (project, order) = (key.project.clone(), key.order.clone());
-        let kept = context.store.forget(key).await?;
-        tracing::info!(%project, %order, "forgot an order with all that was kept about it");
-        kept
-    };
-    let kept = kept.ok_or_else(unknown_order)?;
+    let kept = forget_order(&context, key, dry_run).await?;
     Ok(Json(Forgotten { kept, dry_run }))
+}
+
+/// Removes one order with all that is kept about it, or counts that only.
+pub(super) async fn forget_order(
+    context: &Context,
+    key: OrderKey,
+    dry_run: bool,
+) -> Result<Kept, Problem> {
+    if dry_run {
+        return context.store.kept(&key).await?.ok_or_else(unknown_order);
+    }
+    let (project, order) = (key.project.clone(), key.order.clone());
+    let kept = context.store.forget(key).await?;
+    let kept = kept.ok_or_else(unknown_order)?;
+    tracing::info!(%project, %order, "forgot an order with all that was kept about it");
+    Ok(kept)
 }

@@ -24,6 +24,7 @@ pub(super) struct Param {
     pub kind: Kind,
     /// What the parameter means, in a phrase that can follow its name.
     pub about: &'static str,
+    pub is_needed: bool,
 }
 
 /// Kind of a parameter's value.
@@ -45,7 +46,20 @@ pub(super) enum Kind {
 
 impl Param {
     pub const fn new(name: &'static str, kind: Kind, about: &'static str) -> Param {
-        Param { name, kind, about }
+        Param {
+            name,
+            kind,
+            about,
+            is_needed: false,
+        }
+    }
+
+    /// Returns a parameter without which a query is refused.
+    pub const fn needed(name: &'static str, kind: Kind, about: &'static str) -> Param {
+        Param {
+            is_needed: true,
+            ..Param::new(name, kind, about)
+        }
     }
 
     /// Returns the parameter that continues a list whose cursors have the pattern.
@@ -74,7 +88,11 @@ impl Param {
         ParameterBuilder::new()
             .name(self.name)
             .parameter_in(ParameterIn::Query)
-            .required(Required::False)
+            .required(if self.is_needed {
+                Required::True
+            } else {
+                Required::False
+            })
             .description(Some(self.about))
             .schema(Some(schema))
             .build()
@@ -104,6 +122,13 @@ pub(super) const LIMIT: Param = Param::new(
 /// Parameters that an endpoint takes.
 pub(super) trait Params {
     const PARAMS: &'static [Param];
+
+    /// Further parameters: those of a page, or of a request about all that fits.
+    const ALSO: &'static [Param] = &[];
+
+    fn all() -> impl Iterator<Item = &'static Param> {
+        Self::PARAMS.iter().chain(Self::ALSO)
+    }
 }
 
 /// Values of the parameters of a query that an endpoint takes. A query with other parameters, or with one twice, is
@@ -115,7 +140,7 @@ pub(super) struct Query<P> {
 
 impl<P: Params> IntoParams for Query<P> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        P::PARAMS.iter().map(Param::described).collect()
+        P::all().map(Param::described).collect()
     }
 }
 
@@ -132,8 +157,8 @@ impl<P: Params> Query<P> {
     pub(super) fn read(query: &str) -> Result<Query<P>, Problem> {
         let mut values: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
-            if !P::PARAMS.iter().any(|param| param.name == name) {
-                let known: Vec<&str> = P::PARAMS.iter().map(|param| param.name).collect();
+            if !P::all().any(|param| param.name == name) {
+                let known: Vec<&str> = P::all().map(|param| param.name).collect();
                 let known = known.join(", ");
                 return Err(bad_parameter(format!(
                     "{name:.40}: no such parameter; write one of {known}"
@@ -146,24 +171,33 @@ impl<P: Params> Query<P> {
             }
             values.push((name, value));
         }
+        let is_missing =
+            |param: &&Param| param.is_needed && !values.iter().any(|(name, _)| name == param.name);
+        if let Some(Param { name, about, .. }) = P::all().find(is_missing) {
+            return Err(bad_parameter(format!("{name}: missing; {about}")));
+        }
         Ok(Query {
             values,
             params: PhantomData,
         })
     }
 
+    /// Returns `true` if the query has any of the list's own parameters, beside the further ones.
+    pub(super) fn chooses(&self) -> bool {
+        let mut names = self.values.iter().map(|(name, _)| name);
+        names.any(|name| P::PARAMS.iter().any(|param| param.name == name))
+    }
+
     /// Returns the value of a parameter, if the query has it.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        debug_assert!(P::PARAMS.iter().any(|param| param.name == name), "{name}");
+        debug_assert!(P::all().any(|param| param.name == name), "{name}");
         let found = self.values.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
     fn kind(name: &str) -> Option<Kind> {
-        let mut params = P::PARAMS.iter();
-        params
-            .find(|param| param.name == name)
-            .map(|param| param.kind)
+        let found = P::all().find(|param| param.name == name);
+        found.map(|param| param.kind)
     }
 
     /// Returns the value of a parameter that must be a number.

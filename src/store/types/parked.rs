@@ -40,6 +40,27 @@ pub enum Dismissed {
     Unknown,
 }
 
+impl std::ops::AddAssign for Kept {
+    fn add_assign(&mut self, other: Kept) {
+        let Kept {
+            deliveries,
+            fetches,
+            transitions,
+            alerts,
+            numbers,
+            events,
+            notifications,
+        } = other;
+        self.deliveries += deliveries;
+        self.fetches += fetches;
+        self.transitions += transitions;
+        self.alerts += alerts;
+        self.numbers += numbers;
+        self.events += events;
+        self.notifications += notifications;
+    }
+}
+
 /// Number of rows of each kind that are kept about an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Kept {

@@ -1,6 +1,7 @@
 //! Requests about events and targets, with a store that has two targets.
 
 mod backup;
+mod bulk;
 mod feed;
 mod targets;
 

@@ -125,7 +125,7 @@ impl CallbackHandler {
 
     /// Has a request from a source that is not allowed examined, beside its response.
     fn examine(&self, caller: Caller, head: Parts, body: Incoming) {
-        let (Some(examiner), Caller { peer, source }) = (&self.examiner, caller) else {
+        let (Some(examiner), Caller { peer, source, .. }) = (&self.examiner, caller) else {
             return;
         };
         // A source that a proxy does not name can never be allowed later.

@@ -44,6 +44,7 @@ impl std::ops::AddAssign for Kept {
     fn add_assign(&mut self, other: Kept) {
         let Kept {
             deliveries,
+            quarantined,
             fetches,
             transitions,
             alerts,
@@ -52,6 +53,7 @@ impl std::ops::AddAssign for Kept {
             notifications,
         } = other;
         self.deliveries += deliveries;
+        self.quarantined += quarantined;
         self.fetches += fetches;
         self.transitions += transitions;
         self.alerts += alerts;

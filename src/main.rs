@@ -71,6 +71,8 @@ enum Command {
     Forget(commands::forget::Arguments),
     /// Fetch a project's orders again without waiting for the next probe, once the cause is removed.
     Resume(commands::resume::Arguments),
+    /// Change the secret with which Sinch signs a project's callbacks, with nothing refused; also cures a secret that differs.
+    RotateSecret(commands::rotate_secret::Arguments),
     /// Make orders known to the running service, so that it fetches them without a callback.
     Watch(commands::watch::Arguments),
     /// Remove orders that were named by mistake: those that Sinch never showed and no callback named.
@@ -87,7 +89,7 @@ enum Command {
     #[command(subcommand)]
     Events(commands::events::Command),
     /// Make all the checks that `serve` makes at its start, without serving.
-    Check,
+    Check(commands::check::Arguments),
     /// See the configuration as it is in force.
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -202,13 +204,14 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Dismiss(command) => commands::dismiss::run(config, command).await,
         Command::Forget(arguments) => commands::forget::run(config, arguments).await,
         Command::Resume(arguments) => commands::resume::run(config, arguments).await,
+        Command::RotateSecret(arguments) => commands::rotate_secret::run(config, arguments).await,
         Command::Watch(arguments) => commands::watch::run(config, arguments).await,
         Command::Unwatch(arguments) => commands::unwatch::run(config, arguments).await,
         Command::DropProject(arguments) => commands::drop_project::run(config, arguments).await,
         Command::Order(command) => commands::order::run(config, command).await,
         Command::Numbers(command) => commands::numbers::run(config, command).await,
         Command::Events(command) => commands::events::run(config, command).await,
-        Command::Check => commands::check::run(config).await,
+        Command::Check(arguments) => commands::check::run(config, arguments).await,
         Command::Config(command) => commands::config::run(config, command).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,
         Command::Restore(arguments) => commands::backup::restore(config, arguments).await,

@@ -353,7 +353,7 @@ CREATE TABLE service_alerts (
     id          INTEGER PRIMARY KEY,
     kind        TEXT    NOT NULL
         CHECK (kind = 'orders-parked' OR kind = 'deliveries-parked' OR kind = 'provider-trouble'
-            OR kind = 'silence' OR kind = 'callbacks-refused' OR kind = 'unknown-source' OR kind = 'disk-low'
+            OR kind = 'silence' OR kind = 'callbacks-refused' OR kind = 'unknown-source' OR kind = 'secret-drift' OR kind = 'disk-low'
             OR kind = 'disk-full' OR kind = 'target-failing' OR kind = 'target-switched-off'
             OR kind = 'notifications-parked' OR kind = 'worker-silent'),
     kind_fields TEXT    CHECK (kind_fields IS NULL OR json_valid(kind_fields)), -- as it was when the alert fired

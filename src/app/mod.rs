@@ -24,6 +24,7 @@ pub use self::settings::server_settings;
 pub use self::settings::{client, listener_limits, store_settings};
 use self::spawn::Running;
 pub use self::targets::{TargetError, examine_targets};
+use crate::http::operators::ReloadReceiver;
 use crate::metrics::Metrics;
 
 /// A service that is open and bound, and runs already.
@@ -31,6 +32,7 @@ pub struct App {
     callbacks_address: SocketAddr,
     operators_address: SocketAddr,
     listeners: Option<Listeners>,
+    reloads: Option<ReloadReceiver>,
     running: Running,
     stop: CancellationToken,
     abort: CancellationToken,
@@ -52,6 +54,12 @@ impl App {
     /// Returns the token by which fetches and attempts in flight are abandoned while the service stops.
     pub fn abort_token(&self) -> CancellationToken {
         self.abort.clone()
+    }
+
+    /// Returns the receiver of the operators' requests to read the configuration anew. Unless it is taken, they are
+    /// refused.
+    pub fn take_reloads(&mut self) -> Option<ReloadReceiver> {
+        self.reloads.take()
     }
 
     /// Returns the listeners, which then stay open when this run of the service stops.

@@ -9,19 +9,20 @@ use tokio::sync::Notify;
 use super::part::{Part, Run, Shared, Thread, run};
 use super::settings::{
     Clients, Projects, api_off, backoff, operators_settings, policy, retention_periods, routes,
-    sources, timeouts,
+    secrets, sources, timeouts,
 };
 use super::targets::{Receivers, senders};
 use crate::config::Config;
 use crate::http::admission::{AdmissionControl, Listener};
 use crate::http::connection_limits::ListenerLimits;
 use crate::http::examination::Examiner;
+use crate::http::operators::ReloadSender;
 use crate::http::quarantine::Quarantine;
 use crate::http::{callbacks, operators, server};
 use crate::store::Rate;
 use crate::worker::{
     self, AlertWorker, Fetcher, InboxWorker, NumberWorker, QuarantineWorker, RetentionWorker,
-    ServiceAlertWorker, Worker,
+    SecretWorker, ServiceAlertWorker, Worker,
 };
 use number_order::Id;
 use sinch_numbers::api::Client;
@@ -36,6 +37,8 @@ pub(super) struct PartsInput {
     pub callbacks_listener: TcpListener,
     pub operators_listener: TcpListener,
     pub limits: ListenerLimits,
+    /// Sender of the operators' requests to read the configuration anew.
+    pub reload: ReloadSender,
     pub shared: Shared,
 }
 
@@ -68,6 +71,25 @@ fn quarantine(shared: &Shared) -> (Quarantine, Part) {
     let run = run(worker.run(shared.stop.clone()));
     let keeper = Part::on_shared_runtime("the quarantine worker", run);
     (quarantine, keeper)
+}
+
+/// Returns the parts that call Sinch for one project.
+fn of_project(
+    config: &Config,
+    shared: &Shared,
+    project: Id,
+    client: Arc<Client>,
+    resume: Arc<Notify>,
+) -> impl Iterator<Item = Part> {
+    let secrets = shared.secret_worker(config, &project, client.clone());
+    let numbers = shared.number_worker(config, project.clone(), client.clone());
+    let orders = shared.fetcher(config, project, client, resume);
+    let secrets = secrets.map(|run| Part::on_shared_runtime("the secret worker", run));
+    let others = [
+        Part::on_shared_runtime("the number worker", numbers),
+        Part::on_shared_runtime("the fetcher", orders),
+    ];
+    secrets.into_iter().chain(others)
 }
 
 /// Returns the parts of the service. None of them runs before it is spawned.
@@ -119,14 +141,12 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
                 ready.operators_listener,
                 &ready.limits,
                 ready.projects,
+                ready.reload,
             ),
         },
     ];
     for (project, client, resume) in ready.clients {
-        let numbers = shared.number_worker(config, project.clone(), client.clone());
-        let orders = shared.fetcher(config, project, client, resume);
-        parts.push(Part::on_shared_runtime("the number worker", numbers));
-        parts.push(Part::on_shared_runtime("the fetcher", orders));
+        parts.extend(of_project(config, shared, project, client, resume));
     }
     parts.extend(senders(config, ready.receivers, shared));
     parts
@@ -150,6 +170,22 @@ impl Shared {
             rate: Rate::per_second(config.sinch.requests_per_second),
             stop: self.stop.clone(),
         })
+    }
+
+    /// Returns the future of the worker that compares one project's secrets with Sinch's; `None`: it has none. The worker
+    /// abandons a request in flight when it stops.
+    fn secret_worker(&self, config: &Config, project: &Id, client: Arc<Client>) -> Option<Run> {
+        let mut projects = config.projects.iter();
+        let secrets = projects.find(|one| one.id == *project).map(secrets);
+        let secrets = secrets.filter(|secrets| !secrets.is_empty())?;
+        Some(self.worker(SecretWorker {
+            project: project.clone(),
+            client,
+            secrets,
+            interval: config.sinch.secret_check,
+            metrics: self.metrics.clone(),
+            stop: self.stop.clone(),
+        }))
     }
 
     /// Returns the future of one project's fetcher. It stops after its fetches in flight, unless they are abandoned.
@@ -217,6 +253,7 @@ impl Shared {
         listener: TcpListener,
         limits: &ListenerLimits,
         projects: Projects,
+        reload: ReloadSender,
     ) -> Run {
         let admission = AdmissionControl::new(
             Listener::Operators,
@@ -226,7 +263,7 @@ impl Shared {
             self.metrics.clone(),
         );
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let settings = operators_settings(config, projects, limits.operators);
+        let settings = operators_settings(config, projects, limits.operators, reload);
         let stop = self.stop.clone();
         let router = operators::router(store, metrics, settings, stop.clone());
         run(server::serve(

@@ -16,6 +16,8 @@ impl App {
     ///
     /// Returns an error if a part of the service failed. Nothing that was acknowledged is lost by that.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        // Whoever takes none has no configuration to read anew.
+        drop(self.reloads.take());
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
             ended = self.running.join_next() => match ended {

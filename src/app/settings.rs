@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use super::error::StartError;
@@ -16,9 +17,10 @@ use crate::config::{
 use crate::config::{Database, DatabaseUrl};
 use crate::http::callbacks::{self, CallbackRoute};
 use crate::http::connection_limits::{ConnectionLimits, ListenerLimits};
-use crate::http::operators;
+use crate::http::operators::{self, ReloadSender};
 use crate::http::server::Timeouts;
 use crate::http::source::Sources;
+use crate::metrics::Metrics;
 use crate::sinch::ANSWER_MAX_BYTES;
 #[cfg(feature = "postgres")]
 use crate::store::postgres;
@@ -175,10 +177,34 @@ pub(super) fn sources(config: &Config) -> Sources {
     }
 }
 
+/// Returns the secrets with which callbacks of a project may be signed, in their order; none if they need no signature.
+pub(super) fn secrets(project: &Project) -> Vec<SecretString> {
+    let in_force = match &project.signature {
+        Signature::Required(secrets) => secrets.as_slice(),
+        Signature::Off => &[],
+    };
+    in_force.iter().map(|one| one.secret.clone()).collect()
+}
+
+/// Returns the metrics of a run, which count what the secrets of each project verify.
+pub(super) fn metrics(config: &Config) -> Metrics {
+    let metrics = Metrics::new();
+    for project in &config.projects {
+        if let Signature::Required(secrets) = &project.signature {
+            let places = secrets.iter().map(|one| one.place.clone());
+            let is_compared = matches!(project.api, Api::On(_));
+            metrics
+                .secrets()
+                .count(project.id.clone(), places, is_compared);
+        }
+    }
+    metrics
+}
+
 pub(super) fn routes(config: &Config) -> Arc<callbacks::Settings> {
     let route = |project: &Project| {
         let secrets = match &project.signature {
-            Signature::Required(secrets) => Some(secrets.clone()),
+            Signature::Required(_) => Some(secrets(project)),
             Signature::Off => None,
         };
         let project_id = project.id.clone();
@@ -206,6 +232,7 @@ pub(super) fn operators_settings(
     config: &Config,
     projects: Projects,
     connections: ConnectionLimits,
+    reload: ReloadSender,
 ) -> operators::Settings {
     let public_url = config.callbacks.public_url.as_ref();
     let callback_urls = public_url.map(|url| {
@@ -218,6 +245,12 @@ pub(super) fn operators_settings(
         projects,
         callbacks: routes(config),
         callback_urls: callback_urls.unwrap_or_default(),
+        secrets: config
+            .projects
+            .iter()
+            .map(|project| (project.id.clone(), secrets(project)))
+            .collect(),
+        reload,
         deadlines: config.deadlines.orders.clone(),
         // It is made of texts alone, so it can always be written.
         configuration: serde_json::to_value(&config.in_force).unwrap_or_default(),

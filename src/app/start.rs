@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
@@ -11,12 +12,11 @@ use super::error::StartError;
 use super::listeners::Listeners;
 use super::part::{self, Shared};
 use super::parts::{self, PartsInput};
-use super::settings::{clients, listener_limits, store_settings};
+use super::settings::{clients, listener_limits, metrics, store_settings};
 use super::spawn::spawn;
 use super::targets::receivers;
 use crate::clock;
 use crate::config::Config;
-use crate::metrics::Metrics;
 use crate::store;
 
 impl App {
@@ -48,10 +48,9 @@ impl App {
         let (clients, projects) = clients(&config)?;
         let receivers = receivers(&config)?;
         let (store, writer) = held.open().await?;
-        for (path, what) in settings.exposed() {
-            tracing::warn!(path = %path.display(), "a file of the database: {what}");
-        }
-        let metrics = Arc::new(Metrics::new());
+        warn_of_exposed(&settings);
+        let metrics = Arc::new(metrics(&config));
+        let (reload, reloads) = mpsc::channel(1);
         let upkeep = metrics.clone();
         store.on_upkeep(move |task, outcome| upkeep.step(task, outcome, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -71,6 +70,7 @@ impl App {
             callbacks_listener,
             operators_listener,
             limits,
+            reload,
             shared: Shared {
                 store,
                 metrics: metrics.clone(),
@@ -92,11 +92,19 @@ impl App {
             callbacks_address,
             operators_address,
             listeners: Some(listeners),
+            reloads: Some(reloads),
             running,
             stop,
             abort,
             metrics,
             grace: config.worker.shutdown_grace,
         })
+    }
+}
+
+/// Logs which files of the database others than the service can read.
+fn warn_of_exposed(settings: &store::Settings) {
+    for (path, what) in settings.exposed() {
+        tracing::warn!(path = %path.display(), "a file of the database: {what}");
     }
 }

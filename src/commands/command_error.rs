@@ -49,6 +49,11 @@ impl CommandError {
         CommandError::new(ErrorKind::Failed, FAILURE, reason)
     }
 
+    /// Returns a failure of a call of Sinch.
+    pub fn sinch(reason: impl Into<String>) -> CommandError {
+        CommandError::new(ErrorKind::Sinch, FAILURE, reason)
+    }
+
     /// Returns a failure of the running service, or of the way to it.
     pub fn service(reason: impl Into<String>) -> CommandError {
         CommandError::new(ErrorKind::Service, FAILURE, reason)

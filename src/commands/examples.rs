@@ -56,6 +56,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("resume", &["a1b2c3d4-0000-0000-0000-000000000000"]),
+    ("rotate-secret", &["", "--dry-run", "--quiet-for 2h"]),
     (
         "watch",
         &["01kdvdnd42472bfxv9sfamm3kt", "--file orders.csv"],
@@ -118,7 +119,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("events key new", &[""]),
     ("events key public", &["crm"]),
     ("events send-test", &["crm order.completed"]),
-    ("check", &[""]),
+    ("check", &["", "--online"]),
     ("config show", &["--set", "--next"]),
     (
         "backup",

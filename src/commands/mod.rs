@@ -44,6 +44,7 @@ pub mod quarantine;
 pub mod replay;
 pub mod resume;
 pub mod reverify;
+pub mod rotate_secret;
 mod selection;
 pub mod serve;
 mod service;

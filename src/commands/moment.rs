@@ -14,16 +14,24 @@ pub(super) fn read(text: &str, now: Time) -> Result<Time, String> {
     if let Ok(at) = serde_json::from_value(Value::from(text)) {
         return Ok(at);
     }
-    let span = UNITS.iter().find_map(|(unit, secs)| {
-        let count: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-        Some(Duration::from_secs(count.checked_mul(*secs)?))
-    });
-    let span = span.ok_or_else(|| {
+    let span = read_span(text).ok_or_else(|| {
         format!(
             "{text:?} is no time: write 2026-01-31T12:00:00Z, or a span such as 30min, 2h or 3d"
         )
     })?;
     Ok(now.minus(span))
+}
+
+/// Reads a span of time.
+pub(super) fn span(text: &str) -> Result<Duration, &'static str> {
+    read_span(text).ok_or("write a span such as 30s, 30min, 2h or 3d")
+}
+
+fn read_span(text: &str) -> Option<Duration> {
+    UNITS.iter().find_map(|(unit, secs)| {
+        let count: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        Some(Duration::from_secs(count.checked_mul(*secs)?))
+    })
 }
 
 #[cfg(test)]

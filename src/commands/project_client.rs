@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::command_error::CommandError;
 use super::file;
 use crate::app;
-use crate::config::{Api, Callbacks, ProjectAccess, SinchAccess};
+use crate::config::{Api, Callbacks, ProjectAccess, SecretsPlace, SinchAccess};
 use number_order::Id;
 use sinch_numbers::api::Client;
 
@@ -26,6 +26,8 @@ pub struct Options {
 pub(super) struct Project {
     /// Path at which the service takes the project's callbacks.
     pub path: String,
+    /// Place of the secrets of the project's callbacks.
+    pub secrets: SecretsPlace,
     /// Client of the project's API.
     pub client: Client,
     /// Maximum time for a request with its answer.
@@ -44,6 +46,7 @@ pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Proje
     match &found.api {
         Api::On(credentials) => Ok(Project {
             path: found.path.clone(),
+            secrets: found.secrets.clone(),
             client: app::client(&found.id, credentials, &access.sinch)?,
             request_timeout: access.sinch.request_timeout,
         }),

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::app::{App, Listeners, RunError, StartError};
 use crate::config::{Config, Loaded};
+use crate::http::operators::ReloadReceiver;
 use crate::telemetry::{self, LogError, LogFilter, Logging, Sink};
 
 /// Runs the service until a signal to stop.
@@ -98,13 +99,16 @@ impl Service<'_> {
         loop {
             service_manager::ready();
             let (listeners, abort) = (app.take_listeners(), app.abort_token());
+            let mut reloads = app.take_reloads();
             let stop_run = CancellationToken::new();
             let mut running = Box::pin(app.run(stop_run.clone()));
             let next = tokio::select! {
                 ended = &mut running => return ended.map_err(Failure::Run),
                 () = stop.cancelled() => None,
-                next = self.next(listeners.as_ref()) => Some(next),
+                next = self.next(listeners.as_ref(), reloads.as_mut()) => Some(next),
             };
+            // An operator who asks for another reload now is refused, and holds up nothing.
+            drop(reloads);
             stop_run.cancel();
             let Some(next) = next else {
                 service_manager::stopping();
@@ -127,14 +131,34 @@ impl Service<'_> {
         }
     }
 
-    /// Returns the configuration that the next SIGHUP brings. One with a fault changes nothing.
-    async fn next(&mut self, kept: Option<&Listeners>) -> Next {
+    /// Returns the configuration that the next SIGHUP, or an operator's request, brings. One with a fault changes nothing.
+    async fn next(
+        &mut self,
+        kept: Option<&Listeners>,
+        mut requests: Option<&mut ReloadReceiver>,
+    ) -> Next {
         loop {
-            if self.reload.recv().await.is_none() {
-                return pending().await;
-            }
+            let requested = async {
+                match &mut requests {
+                    Some(requests) => requests.recv().await,
+                    None => None,
+                }
+            };
+            let reply = tokio::select! {
+                signal = self.reload.recv() => match signal {
+                    Some(()) => None,
+                    None => return pending().await,
+                },
+                Some(reply) = requested => Some(reply),
+            };
             service_manager::reloading();
-            match self.read(kept) {
+            let read = self.read(kept);
+            if let Some(reply) = reply {
+                let faults = read.as_ref().map(drop).map_err(Clone::clone);
+                // Whoever asked may have left.
+                let _ = reply.send(faults);
+            }
+            match read {
                 Ok(next) => return next,
                 Err(faults) => {
                     for fault in faults {

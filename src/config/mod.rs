@@ -25,13 +25,15 @@ use crate::files::read_text_limited;
 pub use in_force::{Setting, Source};
 pub use keys::doc::{KeyDoc, SectionDoc, ShownValue};
 use keys::reader::{Findings, Reader, default_of};
+pub use keys::secrets::CallbackSecret;
 #[cfg(feature = "postgres")]
 pub use sections::DatabaseUrl;
 use sections::deadlines;
 pub use sections::deadlines::Deadlines;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Destination, Log, LogFormat,
-    Operators, Project, ProjectAccess, Retention, Scope, Signature, Sinch, Target, Token, Worker,
+    Operators, Project, ProjectAccess, Retention, Scope, SecretsPlace, Signature, Sinch, Target,
+    Token, Worker,
 };
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};

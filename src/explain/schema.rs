@@ -4,7 +4,7 @@ use strum::VariantNames;
 use utoipa::openapi::schema::{Object, OneOf, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-use notifications::{DeliveryFailure, ServiceAlert};
+use notifications::{DeliveryFailure, SecretComparison, ServiceAlert};
 use number_order::{
     AlertKind, Cause, Decision, DeliveryDecision, FetchOutcome, Kept, NoAnswer, NotUnderstood,
     Outcome, ParkReason, Readiness, Standing, StepKind,
@@ -46,6 +46,7 @@ lists! {
     NoAnswer: NoAnswer;
     ParkReason: ParkReason;
     Readiness: Readiness;
+    SecretComparison: SecretComparison;
     ServiceAlert: ServiceAlert;
     Standing: Standing;
     StepKind: StepKind;

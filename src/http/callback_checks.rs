@@ -112,20 +112,20 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-/// Requires that a callback have exactly one signature, by one of the project's secrets. The response does not say if
-/// the header or the signature is wrong.
+/// Requires that a callback have exactly one signature, by one of the project's secrets, and returns the index of the
+/// secret; `None`: no signature is needed. The response does not say if the header or the signature is wrong.
 pub(super) fn check_signature(
     headers: &HeaderMap,
     body: &[u8],
     route: &CallbackRoute,
-) -> Result<(), Refused> {
+) -> Result<Option<usize>, Refused> {
     let Some(secrets) = &route.secrets else {
-        return Ok(());
+        return Ok(None);
     };
-    if only_signature(headers).is_some_and(|only| signature::verify(secrets, body, only)) {
-        return Ok(());
-    }
-    Err((Refusal::Signature, Problem::new(StatusCode::UNAUTHORIZED)))
+    let only = only_signature(headers);
+    let secret = only.and_then(|only| signature::verified_by(secrets, body, only));
+    let refused = || (Refusal::Signature, Problem::new(StatusCode::UNAUTHORIZED));
+    secret.map(Some).ok_or_else(refused)
 }
 
 /// Returns the signature of a callback; `None`: it has none, or more than one.

@@ -185,19 +185,26 @@ impl CallbackHandler {
             return Err(unavailable());
         }
         let body = read_body(body, &self.settings).await?;
-        if let Err(refused) = check_signature(&head.headers, &body, route) {
-            if let Some((peer, source)) = caller.peer.zip(caller.source) {
-                self.quarantine.hand_over(Doubtful {
-                    reason: QuarantineReason::WrongSignature,
-                    route,
-                    key,
-                    head,
-                    peer,
-                    source,
-                    body,
-                });
+        match check_signature(&head.headers, &body, route) {
+            Ok(None) => {}
+            Ok(Some(secret)) => {
+                let secrets = self.metrics.secrets();
+                secrets.verified(&route.project, secret, clock::now());
             }
-            return Err(refused);
+            Err(refused) => {
+                if let Some((peer, source)) = caller.peer.zip(caller.source) {
+                    self.quarantine.hand_over(Doubtful {
+                        reason: QuarantineReason::WrongSignature,
+                        route,
+                        key,
+                        head,
+                        peer,
+                        source,
+                        body,
+                    });
+                }
+                return Err(refused);
+            }
         }
         self.store_delivery(body, &route.project, key).await
     }

@@ -1,5 +1,6 @@
 //! Metrics of the running service: counts since its start, times of last events, heartbeats of its workers.
 
+mod secrets;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use self::secrets::{SecretCount, SecretView, Secrets};
 pub use self::spans::{AllSpans, Spans};
 
 use serde::Serialize;
@@ -131,6 +133,7 @@ pub struct Metrics {
     callbacks_refused: Mutex<BTreeMap<(CallbackRefusal, Option<Id>), Time>>,
     quarantine_dropped: Mutex<BTreeMap<(Id, QuarantineReason), u64>>,
     sources_unexamined: AtomicU64,
+    secrets: Secrets,
     api: Mutex<BTreeMap<Id, ApiView>>,
     workers: Mutex<BTreeMap<String, Worker>>,
     silence_max: Duration,
@@ -188,6 +191,7 @@ impl Metrics {
             callbacks_refused: Mutex::default(),
             quarantine_dropped: Mutex::default(),
             sources_unexamined: AtomicU64::new(0),
+            secrets: Secrets::default(),
             api: Mutex::default(),
             workers: Mutex::default(),
             silence_max: SILENCE_MAX,
@@ -211,6 +215,11 @@ impl Metrics {
     /// Returns the histograms of how long things take.
     pub fn spans(&self) -> &AllSpans {
         &self.spans
+    }
+
+    /// Returns what is known of the secrets of callbacks.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Notes that the service shuts down, and accepts no more callbacks.
@@ -285,6 +294,12 @@ impl Metrics {
     /// Returns the number of these requests.
     pub fn sources_unexamined(&self) -> u64 {
         self.sources_unexamined.load(Relaxed)
+    }
+
+    /// Returns the time at which a callback of a project was last refused for its signature, if one was.
+    pub fn signature_refused_at(&self, project: &Id) -> Option<Time> {
+        let key = (CallbackRefusal::Signature, Some(project.clone()));
+        lock(&self.callbacks_refused).get(&key).copied()
     }
 
     /// Counts a request that was not answered 200. Returns `Some` if it is worth a line in the log, with the number of

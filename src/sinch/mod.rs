@@ -8,11 +8,13 @@ pub mod callback;
 mod details;
 mod failure;
 mod number;
+mod secret;
 mod snapshot;
 
 pub use details::ordered_links;
 pub use failure::FetchError;
 pub use number::links;
+pub use secret::{compare_secrets, fetch_secret};
 
 use number_order::{Answer, Endpoint, Id, Link};
 use sinch_numbers::api::{Client, PhoneNumber};

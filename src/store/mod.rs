@@ -382,13 +382,13 @@ impl Store {
         backend!(self, store => store.unwatch(key).await)
     }
 
-    /// Returns the name of another process that shares the store and serves a project; `None` if there is none.
+    /// Returns the names of all processes that serve a project from a shared store; none if the store is not shared.
     ///
     /// # Errors
     ///
     /// Fails if the database cannot be read.
-    pub async fn served_by(&self, project: &Id) -> Result<Option<String>, StoreError> {
-        backend!(self, store => store.served_by(project).await)
+    pub async fn serving(&self, project: &Id) -> Result<Vec<String>, StoreError> {
+        backend!(self, store => store.serving(project).await)
     }
 
     /// Removes some of what is left of a project that is not configured any more, and returns what was removed;

@@ -13,6 +13,7 @@ mod notify;
 mod numbers;
 mod quarantine;
 mod retention;
+mod secrets;
 mod service_alerts;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use notify::{Command, Endpoint, EndpointError, JudgedAddress, Receiver, Send
 pub use numbers::NumberWorker;
 pub use quarantine::QuarantineWorker;
 pub use retention::RetentionWorker;
+pub use secrets::SecretWorker;
 pub use service_alerts::ServiceAlertWorker;
 
 use std::borrow::Cow;

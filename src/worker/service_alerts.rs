@@ -42,6 +42,7 @@ impl Worker for ServiceAlertWorker {
         let observed = Observed {
             heard: newly_heard(noted, self.metrics.heard()),
             refused: self.metrics.callbacks_refused(),
+            secrets: self.metrics.secrets().facts(),
             silent_workers: self.metrics.silent_workers(),
         };
         let changes = self

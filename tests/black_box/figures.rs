@@ -81,6 +81,20 @@ fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
                     }
                 }
             }
+            ("secrets", Value::Object(projects)) => {
+                for (project, view) in projects {
+                    for (key, value) in view.as_object().expect("an object") {
+                        if !["comparison", "failure"].contains(&key.as_str()) {
+                            figure(
+                                &mut figures,
+                                &format!("secret_{key}"),
+                                &format!("/{project}"),
+                                value,
+                            );
+                        }
+                    }
+                }
+            }
             (_, Value::Object(map)) if map.contains_key("count") => {
                 figure(&mut figures, key, "", value);
             }

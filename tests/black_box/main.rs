@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod backups;
+mod check_online;
 mod clock;
 mod commands;
 mod connections;
@@ -65,6 +66,8 @@ mod replicas;
 mod restores;
 mod retention;
 mod secrecy;
+mod secret_drift;
+mod secret_rotation;
 mod service_manager;
 mod snapshots;
 mod start;

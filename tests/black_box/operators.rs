@@ -151,8 +151,8 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
     let world = World::from_orders(id(PROJECT), [order_history("o1", &[(0, State::InReview)])]);
     let (simulator, settings) = play(world, Settings::new(folder.path())).await;
     let service = Service::start(&settings).await;
-    let [fetch, numbers, record] =
-        ["fetch", "numbers", "record"].map(|worker| format!("{worker} {PROJECT}"));
+    let [fetch, numbers, record, secrets] =
+        ["fetch", "numbers", "record", "secrets"].map(|worker| format!("{worker} {PROJECT}"));
     let all = [
         "alerts",
         "checkpoint",
@@ -162,6 +162,7 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
         &fetch,
         &numbers,
         &record,
+        &secrets,
     ];
     let workers = async || service.status().await["workers"].take();
     let get_on = async || {

@@ -6,6 +6,7 @@ use number_order::State::{Completed, Created, InReview};
 use number_order::{State, Time};
 use serde_json::Value;
 use sinch_callbacks::clock;
+use sinch_simulator::ordering::Tokens;
 use sinch_simulator::{Outage, Reply, Simulator, World};
 
 use testkit::{
@@ -22,6 +23,10 @@ async fn start_with_history(
     let orders = orders.iter().map(|order| order_history(order, history));
     let world = World::from_orders(id(PROJECT), orders);
     let (simulator, settings) = play(world, settings(Settings::new(folder.path()))).await;
+    // A token that wears out costs a fetch, and the tests count them.
+    let mut readings = simulator.ordering().readings();
+    readings.tokens = Tokens::Full;
+    simulator.ordering().set_readings(readings);
     let service = Service::start(&settings).await;
     (service, simulator)
 }

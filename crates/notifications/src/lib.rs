@@ -67,7 +67,10 @@ pub use schema::{SCHEMA_VERSION, schema, schemas};
 pub use service_alert::{
     AlertLimits, AlertNews, Episode, EpisodeChange, EpisodeWrite, update_episodes,
 };
-pub use service_alert::{CallbackRefusal, DiskFields, ServiceAlert, Sighting, sightings};
+pub use service_alert::{
+    CallbackRefusal, DiskFields, SecretComparison, SecretDrift, SecretFacts, SecretFinding,
+    ServiceAlert, Sighting, sightings,
+};
 pub use service_alert::{Disk, ProjectFacts, RefusedCallback, ServiceFacts, TargetFacts};
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 pub use signature::{KeyError, Scheme, SigningKey, VerifyingKey, new_key, sign};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 #[cfg(test)]
-use crate::{CallbackRefusal, DiskFields, ServiceAlert};
+use crate::{CallbackRefusal, DiskFields, SecretDrift, ServiceAlert};
 use crate::{Event, EventData, EventType, OrderPart, Subject};
 use number_order::{
     AlertKind, Cause, FailedLink, Id, OrderDetails, OrderNumber, Outcome, Price, Readiness,
@@ -80,6 +80,9 @@ pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 12]> = LazyLock::new(|
         ServiceAlert::UnknownSource {
             callbacks: 2,
             addresses: vec!["198.51.100.7".to_owned()],
+        },
+        ServiceAlert::SecretDrift {
+            drift: SecretDrift::OtherSecret,
         },
     ]
 });

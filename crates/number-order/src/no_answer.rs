@@ -154,6 +154,8 @@ pub enum Endpoint {
     Orders,
     /// The Active Number API.
     Numbers,
+    /// The callback configuration, which has the secret of callbacks.
+    CallbackConfiguration,
     /// The token endpoint, which exchanges access keys for tokens.
     Token,
 }
@@ -163,6 +165,7 @@ impl fmt::Display for Endpoint {
         f.write_str(match self {
             Endpoint::Orders => "the Number Order API",
             Endpoint::Numbers => "the Active Number API",
+            Endpoint::CallbackConfiguration => "the callback configuration",
             Endpoint::Token => "the token endpoint",
         })
     }

@@ -29,12 +29,19 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
 /// Several secrets may be in force at the same time, since Sinch documents no overlap when one is changed. Digests are
 /// compared in constant time.
 pub fn verify(secrets: &[SecretString], body: &[u8], signature: &[u8]) -> bool {
-    match decode_hex(signature) {
-        Some(digest) => secrets
-            .iter()
-            .any(|secret| start_hmac(secret, body).verify_slice(&digest).is_ok()),
-        None => false,
-    }
+    verified_by(secrets, body, signature).is_some()
+}
+
+/// Returns the place of the first secret with which a callback's signature was made, if [`verify`] takes the signature.
+pub fn verified_by<'a>(
+    secrets: impl IntoIterator<Item = &'a SecretString>,
+    body: &[u8],
+    signature: &[u8],
+) -> Option<usize> {
+    let digest = decode_hex(signature)?;
+    secrets
+        .into_iter()
+        .position(|secret| start_hmac(secret, body).verify_slice(&digest).is_ok())
 }
 
 /// Returns `true` if a signature has the documented form. No other is ever accepted.
@@ -87,8 +94,13 @@ mod tests {
     #[test]
     fn any_secret_in_force_will_do() {
         let secrets = [secret("old"), secret("new")];
-        for used in &secrets {
-            assert!(verify(&secrets, b"body", sign(used, b"body").as_bytes()));
+        for (place, used) in secrets.iter().enumerate() {
+            let signature = sign(used, b"body");
+            assert!(verify(&secrets, b"body", signature.as_bytes()));
+            assert_eq!(
+                verified_by(&secrets, b"body", signature.as_bytes()),
+                Some(place)
+            );
         }
         let foreign = sign(&secret("other"), b"body");
         assert!(!verify(&secrets, b"body", foreign.as_bytes()));

@@ -210,6 +210,16 @@ impl Simulator {
         self.sender.set_url(url);
     }
 
+    /// Returns the secret with which callbacks are signed now.
+    pub fn secret(&self) -> SecretString {
+        lock(&self.shared.secret).clone()
+    }
+
+    /// Changes the secret with which callbacks are signed, as somebody does who uses Sinch's dashboard.
+    pub fn set_secret(&self, secret: SecretString) {
+        *lock(&self.shared.secret) = secret;
+    }
+
     /// Makes the simulated API fail as a whole, or work again.
     pub fn set_outage(&self, outage: Outage) {
         self.handler.set_outage(outage);

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::clock;
 use crate::config::{
-    Api, Auth, Callbacks, Config, Credentials, Database, DatabasePlace, Log, Operators, Project,
-    Retention, Signature, Sinch, Worker, default_deadlines,
+    Api, Auth, CallbackSecret, Callbacks, Config, Credentials, Database, DatabasePlace, Log,
+    Operators, Project, Retention, Signature, Sinch, Worker, default_deadlines,
 };
 use number_order::Id;
 use sinch_simulator::ordering::{NumberCallbacks, Provisioning, Script as OrderingScript};
@@ -165,7 +165,10 @@ pub fn config(
         projects: vec![Project {
             id: keys.project.clone(),
             path: CALLBACK_PATH.to_owned(),
-            signature: Signature::Required(vec![keys.secret.clone()]),
+            signature: Signature::Required(vec![CallbackSecret {
+                place: "projects[0].secrets[0]".to_owned(),
+                secret: keys.secret.clone(),
+            }]),
             api: Api::On(Credentials {
                 auth: Auth::OAuth2,
                 key_id: keys.key_id.clone(),

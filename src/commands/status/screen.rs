@@ -46,6 +46,17 @@ fn lines(found: &Found<'_>) -> Vec<(&'static str, String)> {
     for (project, api) in object(&status["api"]) {
         lines.push(("Sinch", sinch(found, project, api)));
     }
+    for (project, secret) in object(&status["secrets"]) {
+        lines.push(("secret", compared(found, project, secret)));
+    }
+    for (secret, verified) in object(&status["callbacks_verified"]) {
+        let last = since(found, verified, "last_at", "none since the start");
+        let count = &verified["count"];
+        lines.push((
+            "secret",
+            format!("{secret} has verified {count} callbacks, the last {last}"),
+        ));
+    }
     for (name, target) in object(&status["targets"]) {
         let delivered = since(found, target, "delivered_at", "none was taken yet");
         let waiting = &target["waiting"];
@@ -91,6 +102,22 @@ fn sinch(found: &Found<'_>, project: &str, api: &Value) -> String {
         None => "not asked yet",
     };
     format!("{answers} for project {project}; the last fetch {last}")
+}
+
+fn compared(found: &Found<'_>, project: &str, secret: &Value) -> String {
+    let result = match text(&secret["comparison"], "text") {
+        "" => "not compared with Sinch's yet",
+        result => result,
+    };
+    let at = time(secret, "compared_at").map(|at| format!(" ({})", ago(at, found.now)));
+    let failure = match text(&secret["failure"], "text") {
+        "" => String::new(),
+        failure => format!("; the last comparison failed: {failure}"),
+    };
+    format!(
+        "project {project}: {result}{}{failure}",
+        at.unwrap_or_default()
+    )
 }
 
 fn service(status: &Value) -> String {

@@ -128,6 +128,13 @@ fn each_trouble_comes_with_its_cure() {
             "p no callback came: compare the callback URL",
         ),
         (
+            json!({"service_alerts": [
+                {"project": "p", "alert": {"code": "secret-drift", "text": "Sinch signs otherwise"}},
+            ]}),
+            "secret-drift",
+            "rotate-secret p",
+        ),
+        (
             json!({"rows_unreadable": [{}]}),
             "rows-unreadable",
             "docs/operate.md",

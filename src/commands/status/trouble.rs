@@ -33,12 +33,16 @@ const REFUSALS: [(&str, &str); 4] = [
 ];
 
 /// Alerts about the service that show what no figure does.
-const SERVICE_ALERTS: [(&str, &str); 2] = [
+const SERVICE_ALERTS: [(&str, &str); 3] = [
     (
         "silence",
         "compare the callback URL at Sinch with yours, and make a call from outside",
     ),
     ("disk-low", "make space on the disk of the database"),
+    (
+        "secret-drift",
+        "take Sinch's secret over, or put the right one into the configuration and reload:",
+    ),
 ];
 
 /// Reasons for which callbacks are in quarantine, each with what is wrong and what mends it.
@@ -222,6 +226,10 @@ impl Found<'_> {
             let (code, cure) = SERVICE_ALERTS
                 .iter()
                 .find(|(code, _)| *code == text(&alert["alert"], "code"))?;
+            let mut cures = vec![Cure::Words(cure)];
+            if *code == "secret-drift" {
+                cures.push(command(&["rotate-secret", text(alert, "project")]));
+            }
             Some(Trouble {
                 code,
                 text: format!(
@@ -231,7 +239,7 @@ impl Found<'_> {
                 )
                 .trim_start()
                 .to_owned(),
-                cures: vec![Cure::Words(cure)],
+                cures,
             })
         });
         untold.collect()

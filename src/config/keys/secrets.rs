@@ -32,6 +32,15 @@ pub struct PlacedSecret {
     pub secret: SecretString,
 }
 
+/// Secret that a callback may be signed with.
+#[derive(Clone, Debug)]
+pub struct CallbackSecret {
+    /// Place of the secret, by which people tell it from others: `projects[0].secrets[1]`.
+    pub place: String,
+    /// The secret.
+    pub secret: SecretString,
+}
+
 impl Entry<'_, '_> {
     /// Reads a secret that stands in the configuration itself. The name of its key must be one of those whose values
     /// are never shown.
@@ -99,9 +108,15 @@ impl Reader<'_> {
         &mut self,
         given: (Key, Option<Vec<SecretString>>),
         file: (Key, Option<PathBuf>),
-    ) -> Option<Vec<SecretString>> {
+    ) -> Option<Vec<CallbackSecret>> {
         let placed = self.placed_secrets(Kind::Signing, given, file)?;
-        Some(placed.into_iter().map(|placed| placed.secret).collect())
+        let secrets = placed.into_iter().map(|placed| CallbackSecret {
+            place: format!("{} {}", placed.at, placed.line)
+                .trim_end()
+                .to_owned(),
+            secret: placed.secret,
+        });
+        Some(secrets.collect())
     }
 
     /// Returns a list of secrets from the configuration or a file, each with its place; `None` if neither has any.

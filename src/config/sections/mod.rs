@@ -21,7 +21,7 @@ pub use database::{Database, DatabasePlace};
 pub use database_url::DatabaseUrl;
 pub use log::{Log, LogFormat};
 pub use operators::Operators;
-pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, Signature};
+pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, SecretsPlace, Signature};
 pub use retention::Retention;
 pub use sinch::Sinch;
 pub use targets::{Destination, Target};

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use crate::config::keys::doc::ShownValue;
 use crate::config::keys::hidden::{self, Kind};
 use crate::config::keys::reader::Reader;
-use crate::config::keys::secrets::is_visible;
+use crate::config::keys::secrets::{CallbackSecret, is_visible};
 use crate::config::source::key::Key;
 
 /// Placeholder that documents show for a value that every project needs.
@@ -37,13 +37,26 @@ pub struct ProjectAccess {
     pub path: String,
     /// Calls of the project's API, with the access key.
     pub api: Api,
+    /// Place of the secrets of callbacks, which are not read.
+    pub secrets: SecretsPlace,
+}
+
+/// Place where the secrets stand with which a project's callbacks may be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretsPlace {
+    /// A file with a secret a line.
+    File(PathBuf),
+    /// The configuration itself, or the environment: the value of this key.
+    Inline(String),
+    /// Nowhere: callbacks need no signature.
+    Unsigned,
 }
 
 /// Signature that a project's callbacks must have.
 #[derive(Clone, Debug)]
 pub enum Signature {
     /// Callbacks need a signature with one of the given secrets. There is at least one, and none is empty.
-    Required(Vec<SecretString>),
+    Required(Vec<CallbackSecret>),
     /// Callbacks need no signature: any allowed caller is believed.
     Off,
 }
@@ -127,10 +140,19 @@ fn read_list<T>(
 fn read_access(reader: &mut Reader<'_>) -> Option<ProjectAccess> {
     let id = read_id(reader);
     let path = read_path(reader);
-    // Unread keys would be unknown ones.
-    read_signature_keys(reader);
+    let keys = read_signature_keys(reader);
+    let secrets = match keys.secrets_file {
+        _ if !keys.is_signed => SecretsPlace::Unsigned,
+        Some(path) => SecretsPlace::File(path),
+        None => SecretsPlace::Inline(reader.at("secrets").to_string()),
+    };
     let api = read_api(reader);
-    Some(ProjectAccess { id: id?, path, api })
+    Some(ProjectAccess {
+        id: id?,
+        path,
+        api,
+        secrets,
+    })
 }
 
 /// Reads a project of the configuration; `None` if it has no id.

@@ -1,9 +1,13 @@
 //! Section `[sinch]`: addresses, limits and timeouts of Sinch's API.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::keys::reader::{Reader, default_of};
 use crate::config::keys::values::TIMEOUT_SECS;
+
+/// Interval that can be configured between two comparisons of a callback secret.
+const SECRET_CHECK_SECS: RangeInclusive<f64> = 10.0..=604_800.0;
 
 /// Section `[sinch]`: addresses, limits and timeouts of Sinch's API.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +24,8 @@ pub struct Sinch {
     pub request_timeout: Duration,
     /// Maximum time to connect to Sinch.
     pub connect_timeout: Duration,
+    /// Interval between two comparisons of a project's callback secrets with the one that Sinch has.
+    pub secret_check: Duration,
     /// `true` if `HTTPS_PROXY` and similar variables apply.
     pub proxy_from_environment: bool,
 }
@@ -65,6 +71,12 @@ fn read_keys(keys: &mut Reader<'_>) -> Sinch {
             5.0,
             TIMEOUT_SECS,
         ),
+        secret_check: keys
+            .doc(
+                "Interval at which the secret that Sinch has for callbacks is compared with those \
+                 of the project. It is compared at the start too, and soon after a wrong signature.",
+            )
+            .seconds("secret_check_secs", 3600.0, SECRET_CHECK_SECS),
         proxy_from_environment: keys
             .doc("true: HTTPS_PROXY and the like count.")
             .flag("proxy_from_environment", false),

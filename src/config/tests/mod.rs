@@ -75,7 +75,7 @@ fn credentials(project: &Project) -> &Credentials {
 
 fn secrets(project: &Project) -> Vec<&str> {
     match &project.signature {
-        Signature::Required(secrets) => secrets.iter().map(|s| s.expose_secret()).collect(),
+        Signature::Required(secrets) => secrets.iter().map(|s| s.secret.expose_secret()).collect(),
         Signature::Off => panic!("the signature is off"),
     }
 }

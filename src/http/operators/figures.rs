@@ -14,9 +14,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::targets::{Attention, TARGET_FIGURES, TargetView};
 use crate::clock;
-use crate::metrics::{ApiView, Count, Metrics};
+use crate::metrics::{ApiView, Count, Metrics, SecretView};
 use crate::store::{QuarantineReason, Standing};
-use notifications::ServiceAlert;
+use notifications::{SecretComparison, ServiceAlert};
 use number_order::Time;
 
 /// Sources from which the figures are read.
@@ -185,6 +185,28 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
                 counts
                     .map(|(why, n)| (why.code().to_owned(), Tally(n)))
                     .collect(),
+            )
+        },
+    },
+    Figure {
+        key: "callbacks_verified",
+        help: "Callbacks whose signature was made with the secret",
+        read: |f| {
+            let counts = f.metrics.secrets().counts().into_iter();
+            By(
+                "secret",
+                counts.map(|(secret, n)| (secret, Tally(n))).collect(),
+            )
+        },
+    },
+    Figure {
+        key: "callbacks_verified_at",
+        help: "Time of the last callback whose signature was made with the secret",
+        read: |f| {
+            let counts = f.metrics.secrets().counts().into_iter();
+            By(
+                "secret",
+                counts.map(|(secret, n)| (secret, At(n.last_at))).collect(),
             )
         },
     },
@@ -406,6 +428,29 @@ pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
     },
 ];
 
+/// Figures of the secret that Sinch has for one project's callbacks. `/status` shows them under `secrets` and the project,
+/// `/metrics` with a prefix and a label.
+pub(super) const SECRET_FIGURES: &[Figure<SecretView>] = &[
+    Figure {
+        key: "drift",
+        help: "1 if the last comparison has found that the secret that Sinch has is none of the project's",
+        read: |view| {
+            let drift = view.comparison.as_ref().and_then(SecretComparison::drift);
+            Flag(Some(drift.is_some()))
+        },
+    },
+    Figure {
+        key: "compared_at",
+        help: "Time of the last comparison of the secret that Sinch has",
+        read: |view| At(view.compared_at),
+    },
+    Figure {
+        key: "comparison_failed",
+        help: "1 if the last attempt to compare the secret that Sinch has failed",
+        read: |view| Flag(Some(view.failure.is_some())),
+    },
+];
+
 impl Serialize for Reading {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -440,6 +485,11 @@ impl HasFigures for FigureSource {
 impl HasFigures for ApiView {
     const NAME: &'static str = "ApiFigures";
     const FIGURES: &'static [Figure<ApiView>] = API_FIGURES;
+}
+
+impl HasFigures for SecretView {
+    const NAME: &'static str = "SecretFigures";
+    const FIGURES: &'static [Figure<SecretView>] = SECRET_FIGURES;
 }
 
 impl HasFigures for TargetView {

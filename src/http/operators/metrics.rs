@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading};
+use super::figures::{API_FIGURES, FIGURES, Figure, FigureSource, Reading, SECRET_FIGURES};
 use super::process;
 use super::targets::TARGET_FIGURES;
 
@@ -93,6 +93,13 @@ pub(super) fn text(source: &FigureSource, form: Form) -> Result<String, std::fmt
         let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
         let reading = Reading::By("project", readings.collect());
         register_figure(&mut registry, "api_", figure, reading);
+    }
+    let views = source.metrics.secrets().views();
+    for figure in SECRET_FIGURES {
+        let views = views.iter();
+        let readings = views.map(|(project, view)| (project.clone(), (figure.read)(view)));
+        let reading = Reading::By("project", readings.collect());
+        register_figure(&mut registry, "secret_", figure, reading);
     }
     for figure in TARGET_FIGURES {
         let targets = source.targets.iter();

@@ -24,6 +24,8 @@ mod process;
 mod projects;
 mod quarantine;
 mod query;
+mod reload;
+mod secrets;
 mod status;
 mod targets;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
@@ -59,6 +62,7 @@ use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
 pub use auth::{Caller, Scope};
 use number_order::{Id, Limits};
 pub use openapi::document_text;
+pub use reload::{ReloadReceiver, ReloadSender};
 pub use watch::IMPORT_MAX_BYTES;
 
 /// Settings of the operators' listener.
@@ -72,6 +76,10 @@ pub struct Settings {
     pub callbacks: Arc<callback_checks::Settings>,
     /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
     pub callback_urls: BTreeMap<Id, String>,
+    /// Secrets with which callbacks of each project may be signed, in the order in which they are counted.
+    pub secrets: BTreeMap<Id, Vec<SecretString>>,
+    /// Sender of requests to read the configuration anew.
+    pub reload: ReloadSender,
     /// Thresholds at which alerts about orders fire.
     pub deadlines: Limits,
     /// Keys of the configuration with their values, without secrets, as operators see them.
@@ -149,6 +157,8 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(bulk::routes())
         .merge(timeline::routes())
         .merge(projects::routes())
+        .merge(secrets::routes())
+        .merge(reload::routes())
         .merge(placements::routes())
         .merge(events::routes())
         .merge(targets::routes())

@@ -201,7 +201,7 @@ async fn drop_project(
             "this project is configured: take it out of the configuration and restart first";
         return Err(Problem::with_detail(StatusCode::CONFLICT, detail));
     }
-    if let Some(replica) = context.store.served_by(&project).await? {
+    if let Some(replica) = context.store.serving(&project).await?.first() {
         let detail = format!(
             "replica {replica} serves this project: take it out of the configuration of every replica, and restart them, first"
         );

@@ -20,7 +20,7 @@ use super::targets::{self, InWords, TargetView};
 use super::{Context, Shared, metrics};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::metrics::{ApiView, Failing};
+use crate::metrics::{ApiView, Failing, SecretView};
 use crate::store::{AlertRow, ServiceAlertRow};
 
 /// Maximum time for a write before the database counts as stuck.
@@ -92,6 +92,7 @@ async fn show_readiness(State(context): Shared) -> Response {
 
 type ServiceFigures = FigureMap<'static, FigureSource>;
 type ApiFigures = FigureMap<'static, ApiView>;
+type SecretFigures = FigureMap<'static, SecretView>;
 type TargetFigures = FigureMap<'static, TargetView>;
 
 /// State of the service as `/status` answers it: the figures that `/metrics` has too, and values that are no figures.
@@ -106,6 +107,8 @@ struct Status<'a> {
     /// Alerts about the service that fire, the oldest first.
     service_alerts: &'a [ServiceAlertRow],
     api: BTreeMap<&'a str, ApiStatus<'a>>,
+    /// Secrets that Sinch has for callbacks, by project, where they are compared with the project's.
+    secrets: BTreeMap<&'a str, SecretStatus<'a>>,
     targets: BTreeMap<&'a str, TargetStatus<'a>>,
     /// Workers, each with its failures since its last success.
     #[schema(schema_with = workers)]
@@ -130,6 +133,16 @@ struct ApiStatus<'a> {
     figures: FigureMap<'a, ApiView>,
     #[serde(flatten)]
     texts: &'a ApiView,
+}
+
+/// Secret that Sinch has for one project's callbacks, as `/status` answers it.
+#[derive(Serialize, ToSchema)]
+struct SecretStatus<'a> {
+    #[serde(flatten)]
+    #[schema(value_type = SecretFigures)]
+    figures: FigureMap<'a, SecretView>,
+    #[serde(flatten)]
+    texts: &'a SecretView,
 }
 
 /// A target of notifications, as `/status` answers it.
@@ -169,6 +182,11 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
         let figures = FigureMap(texts);
         (project.as_str(), ApiStatus { figures, texts })
     });
+    let secret_views = context.metrics.secrets().views();
+    let secrets = secret_views.iter().map(|(project, texts)| {
+        let figures = FigureMap(texts);
+        (project.as_str(), SecretStatus { figures, texts })
+    });
     let targets = source.targets.iter().map(|view| {
         let figures = FigureMap(view);
         let attention = targets::attention(&view.row);
@@ -180,6 +198,7 @@ async fn show_status(State(context): Shared) -> Result<Response, Problem> {
         alerts: &source.standing.alerts,
         service_alerts: &source.standing.service_alerts,
         api: api.collect(),
+        secrets: secrets.collect(),
         targets: targets.collect(),
         workers: context.metrics.workers(),
     };

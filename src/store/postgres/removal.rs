@@ -71,7 +71,7 @@ const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id
 const SELECT_SERVING: &str = concat!(
     "SELECT name FROM replicas WHERE $1 = ANY (projects) AND ",
     runs!(),
-    " LIMIT 1"
+    " ORDER BY name"
 );
 
 /// Removes some of what is left of a project: its deliveries first, then its orders; after the last order its journal,
@@ -135,16 +135,14 @@ impl Store {
         .await
     }
 
-    pub(in crate::store) async fn served_by(
-        &self,
-        project: &Id,
-    ) -> Result<Option<String>, StoreError> {
+    pub(in crate::store) async fn serving(&self, project: &Id) -> Result<Vec<String>, StoreError> {
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
             let found = sqlx::query(SELECT_SERVING).bind(project.as_str());
-            let found = found.fetch_optional(&mut *work).await?;
+            let found = found.fetch_all(&mut *work).await?;
             work.undo().await?;
-            Ok(found.map(|row| row.try_get(0)).transpose()?)
+            let names = found.iter().map(|row| row.try_get(0));
+            Ok(names.collect::<sqlx::Result<_>>()?)
         })
         .await
     }

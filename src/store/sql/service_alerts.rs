@@ -85,6 +85,7 @@ pub(in crate::store) fn facts<R: Columns>(
 ) -> sqlx::Result<ServiceFacts> {
     let mut facts = ServiceFacts {
         refused: observed.refused.clone(),
+        secrets: observed.secrets.clone(),
         silent_workers: observed.silent_workers.clone(),
         ..ServiceFacts::default()
     };

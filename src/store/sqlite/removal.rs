@@ -146,13 +146,10 @@ impl Store {
         Ok(found.try_get(0)?)
     }
 
-    /// Returns `None`: no other process works on the file.
+    /// Returns nothing: no other process works on the file.
     #[expect(clippy::unused_async, reason = "other backends read it")]
-    pub(in crate::store) async fn served_by(
-        &self,
-        _project: &Id,
-    ) -> Result<Option<String>, StoreError> {
-        Ok(None)
+    pub(in crate::store) async fn serving(&self, _project: &Id) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 
     pub(in crate::store) async fn holdings(

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::explain::explained;
-use notifications::{RefusedCallback, ServiceAlert};
+use notifications::{RefusedCallback, SecretFacts, ServiceAlert};
 use number_order::{Id, Time};
 
 /// What this process alone has seen of what alerts about the service are about.
@@ -14,6 +14,8 @@ pub struct Observed {
     pub heard: Vec<(Id, Time)>,
     /// Callbacks from allowed addresses that were refused, the last for each reason and project.
     pub refused: Vec<RefusedCallback>,
+    /// What is known of the secrets with which Sinch signs callbacks.
+    pub secrets: Vec<SecretFacts>,
     /// Workers that have done nothing, or nothing but fail, for a minute.
     pub silent_workers: Vec<String>,
 }

@@ -153,6 +153,8 @@ impl Fixture {
             projects: [(project(), None)].into(),
             callbacks: crate::http::callbacks::Settings::of_nobody(),
             callback_urls: [].into(),
+            secrets: [].into(),
+            reload: tokio::sync::mpsc::channel(1).0,
             deadlines: Limits {
                 expiring: Vec::new(),
                 review: Duration::from_secs(9000),

@@ -81,6 +81,7 @@ impl ServiceAlert {
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
             | ServiceAlert::UnknownSource { .. }
+            | ServiceAlert::SecretDrift { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::TargetFailing { .. }
@@ -102,6 +103,7 @@ impl ServiceAlert {
             | ServiceAlert::NotificationsParked { .. } => Duration::ZERO,
             ServiceAlert::ProviderTrouble { .. }
             | ServiceAlert::CallbacksRefused { .. }
+            | ServiceAlert::SecretDrift { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::TargetFailing { .. }

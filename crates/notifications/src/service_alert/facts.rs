@@ -1,6 +1,6 @@
 //! Facts from which alerts about the service come.
 
-use super::CallbackRefusal;
+use super::{CallbackRefusal, SecretFinding};
 use crate::TargetHealth;
 use number_order::{Id, NoAnswer, Time};
 
@@ -13,6 +13,8 @@ pub struct ServiceFacts {
     pub targets: Vec<TargetFacts>,
     /// Callbacks that this process refused, the last for each reason and project.
     pub refused: Vec<RefusedCallback>,
+    /// Secrets of callbacks, as this process has compared them, for each project whose secret it compares.
+    pub secrets: Vec<SecretFacts>,
     /// The database's disk; `None`: the database has none here.
     pub disk: Option<Disk>,
     /// Workers of this process that have done nothing, or nothing but fail, for a minute.
@@ -64,6 +66,15 @@ pub struct RefusedCallback {
     pub project: Option<Id>,
     /// Time at which it was refused.
     pub at: Time,
+}
+
+/// What is known of the secret with which Sinch signs a project's callbacks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretFacts {
+    /// The project.
+    pub project: Id,
+    /// What the last comparison of this process found.
+    pub finding: SecretFinding,
 }
 
 /// The database's disk.

@@ -5,6 +5,7 @@
 
 mod episode;
 mod facts;
+mod secret;
 mod sighting;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use strum::{IntoStaticStr, VariantArray, VariantNames};
 use number_order::{Id, NoAnswer, Time};
 
 pub use episode::{AlertLimits, AlertNews, Episode, EpisodeChange, EpisodeWrite, update_episodes};
-pub use facts::{Disk, ProjectFacts, RefusedCallback, ServiceFacts, TargetFacts};
+pub use facts::{Disk, ProjectFacts, RefusedCallback, SecretFacts, ServiceFacts, TargetFacts};
+pub use secret::{SecretComparison, SecretDrift, SecretFinding};
 pub use sighting::{Sighting, sightings};
 
 /// Kind of alert about the service, with what was known when it fired.
@@ -57,6 +59,11 @@ pub enum ServiceAlert {
         callbacks: u64,
         /// Some of the addresses from which they came.
         addresses: Vec<String>,
+    },
+    /// The secret with which Sinch signs a project's callbacks is none of those that are configured for it.
+    SecretDrift {
+        /// What Sinch has instead.
+        drift: SecretDrift,
     },
     /// The database's disk has little free space, and callbacks will be refused.
     DiskLow(DiskFields),
@@ -138,6 +145,7 @@ impl ServiceAlert {
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
             | ServiceAlert::UnknownSource { .. }
+            | ServiceAlert::SecretDrift { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::WorkerSilent { .. } => None,
@@ -157,6 +165,7 @@ impl ServiceAlert {
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
             | ServiceAlert::UnknownSource { .. }
+            | ServiceAlert::SecretDrift { .. }
             | ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_) => project.map(Id::to_string).unwrap_or_default(),
         }
@@ -170,7 +179,8 @@ impl ServiceAlert {
             | ServiceAlert::ProviderTrouble { .. }
             | ServiceAlert::Silence { .. }
             | ServiceAlert::CallbacksRefused { .. }
-            | ServiceAlert::UnknownSource { .. } => Id::new(subject),
+            | ServiceAlert::UnknownSource { .. }
+            | ServiceAlert::SecretDrift { .. } => Id::new(subject),
             ServiceAlert::DiskLow(_)
             | ServiceAlert::DiskFull(_)
             | ServiceAlert::TargetFailing { .. }

@@ -1,8 +1,8 @@
 //! What there is to see at a moment that an alert is about.
 
 use super::{
-    AlertLimits, Disk, DiskFields, Episode, ProjectFacts, RefusedCallback, ServiceAlert,
-    ServiceFacts, TargetFacts,
+    AlertLimits, Disk, DiskFields, Episode, ProjectFacts, RefusedCallback, SecretFacts,
+    SecretFinding, ServiceAlert, ServiceFacts, TargetFacts,
 };
 use number_order::{Id, Time};
 
@@ -53,6 +53,10 @@ pub fn sightings(
         seen.extend(alerts.map(|alert| Sighting::of_service(alert, now)));
     }
     seen.extend(facts.refused.iter().map(of_refusal));
+    for secret in &facts.secrets {
+        let alert = of_secret(secret, open);
+        seen.extend(alert.map(|alert| Sighting::of_project(&secret.project, alert, now)));
+    }
     let disk = facts.disk.into_iter().flat_map(|disk| of_disk(disk, open));
     seen.extend(disk.map(|alert| Sighting::of_service(alert, now)));
     let silent = facts.silent_workers.iter().map(|worker| {
@@ -137,6 +141,21 @@ fn of_refusal(refused: &RefusedCallback) -> Sighting {
         subject: alert.subject(refused.project.as_ref()),
         alert,
         at: refused.at,
+    }
+}
+
+/// Returns what there is to see of a project's secret. A process that has not compared it yet ends no alert of another
+/// one, or of an earlier run.
+fn of_secret(facts: &SecretFacts, open: &[Episode]) -> Option<ServiceAlert> {
+    match facts.finding {
+        SecretFinding::Agrees => None,
+        SecretFinding::Drift(drift) => Some(ServiceAlert::SecretDrift { drift }),
+        SecretFinding::NotCompared => open
+            .iter()
+            .filter(|episode| episode.subject == facts.project.as_str())
+            .map(|episode| &episode.alert)
+            .find(|alert| matches!(alert, ServiceAlert::SecretDrift { .. }))
+            .cloned(),
     }
 }
 

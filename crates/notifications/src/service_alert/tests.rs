@@ -95,6 +95,16 @@ fn disk(free_bytes: u64) -> ServiceFacts {
     }
 }
 
+fn secret(finding: SecretFinding) -> ServiceFacts {
+    ServiceFacts {
+        secrets: vec![SecretFacts {
+            project: id("p1"),
+            finding,
+        }],
+        ..ServiceFacts::default()
+    }
+}
+
 /// What a store does with the changes: rows as it keeps them, and what is told.
 #[derive(Default)]
 struct Kept {
@@ -164,7 +174,7 @@ fn each_fact_is_seen_as_its_alert() {
         silent_workers: vec!["inbox".to_owned()],
         ..ServiceFacts::default()
     };
-    let rows: [(ServiceFacts, &[&str]); 21] = [
+    let rows: [(ServiceFacts, &[&str]); 25] = [
         (ServiceFacts::default(), &[]),
         (of_projects(vec![well()]), &[]),
         (
@@ -187,6 +197,16 @@ fn each_fact_is_seen_as_its_alert() {
             &["target-switched-off", "notifications-parked"],
         ),
         (refused(1), &["callbacks-refused"]),
+        (secret(SecretFinding::NotCompared), &[]),
+        (secret(SecretFinding::Agrees), &[]),
+        (
+            secret(SecretFinding::Drift(SecretDrift::OtherSecret)),
+            &["secret-drift"],
+        ),
+        (
+            secret(SecretFinding::Drift(SecretDrift::NoSecret)),
+            &["secret-drift"],
+        ),
         (disk(200), &[]),
         (disk(199), &["disk-low"]),
         (disk(100), &["disk-low"]),
@@ -253,6 +273,26 @@ fn refused_callbacks_are_told_until_none_was_refused_for_a_while() {
     );
     assert_eq!(kept.check(&refused(90), 200), NOTHING, "it is long ago");
     assert_eq!(kept.check(&refused(205), 210), fired);
+}
+
+#[test]
+fn drift_of_a_secret_lasts_until_a_comparison_shows_its_end() {
+    use AlertNews::{Fired, Resolved};
+    let drift = secret(SecretFinding::Drift(SecretDrift::OtherSecret));
+    let unknown = secret(SecretFinding::NotCompared);
+    let agrees = secret(SecretFinding::Agrees);
+    let mut kept = Kept::default();
+    assert_eq!(kept.check(&unknown, 0), NOTHING, "a failure is no drift");
+    assert_eq!(kept.check(&drift, 10), [("secret-drift", Fired)]);
+    // A restart has compared nothing yet, and Sinch may not answer for long.
+    assert_eq!(kept.check(&unknown, 105), NOTHING);
+    assert_eq!(kept.check(&unknown, 190), NOTHING);
+    // A replica with another configuration agrees, which ends no alert of the one that does not.
+    assert_eq!(kept.check(&agrees, 200), NOTHING);
+    assert_eq!(kept.check(&drift, 250), NOTHING);
+    assert_eq!(kept.check(&agrees, 349), NOTHING);
+    assert_eq!(kept.check(&agrees, 350), [("secret-drift", Resolved)]);
+    assert_eq!(kept.check(&unknown, 360), NOTHING);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CallbackRefusal, ServiceAlert};
+use super::{CallbackRefusal, SecretDrift, ServiceAlert};
 use number_order::Time;
 
 impl fmt::Display for ServiceAlert {
@@ -25,6 +25,9 @@ impl fmt::Display for ServiceAlert {
                 callbacks,
                 addresses,
             } => write_unknown_source(f, *callbacks, addresses),
+            ServiceAlert::SecretDrift { drift } => {
+                write!(f, "{drift}; `sinch-callbacks rotate-secret` cures it")
+            }
             ServiceAlert::DiskLow(disk) => write!(
                 f,
                 "{} bytes are free on the database's disk; below {} callbacks are refused",
@@ -92,6 +95,19 @@ impl fmt::Display for CallbackRefusal {
         f.write_str(match self {
             CallbackRefusal::Path => "no project has the path that Sinch calls",
             CallbackRefusal::Signature => "their signature is missing or wrong",
+        })
+    }
+}
+
+impl fmt::Display for SecretDrift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SecretDrift::OtherSecret => {
+                "Sinch signs callbacks with a secret that is not configured here, so they are refused"
+            }
+            SecretDrift::NoSecret => {
+                "Sinch has no secret to sign callbacks with, so they are refused"
+            }
         })
     }
 }

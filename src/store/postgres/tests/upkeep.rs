@@ -169,9 +169,10 @@ async fn a_project_is_served_while_a_replica_of_it_runs() {
         );
         let changed = other.execute(sqlx::AssertSqlSafe(sql.as_str())).await;
         changed.expect("changes");
-        let served = fixture.store.served_by(&id(PROJECT)).await;
-        assert_eq!(served, Ok(runs.then(|| "one".to_owned())), "{sql}");
-        assert_eq!(fixture.store.served_by(&id("other")).await, Ok(None));
+        let serving = fixture.store.serving(&id(PROJECT)).await;
+        let one: Vec<String> = runs.then(|| "one".to_owned()).into_iter().collect();
+        assert_eq!(serving, Ok(one), "{sql}");
+        assert_eq!(fixture.store.serving(&id("other")).await, Ok(Vec::new()));
     }
 }
 

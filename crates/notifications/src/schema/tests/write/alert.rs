@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strum::{VariantArray, VariantNames};
 
 use super::parts::{Property, code, coded, named, object, or_null, text, time};
-use crate::service_alert::{CallbackRefusal, ServiceAlert};
+use crate::service_alert::{CallbackRefusal, SecretDrift, ServiceAlert};
 use number_order::{AlertKind, NoAnswer};
 
 /// An alert about an order.
@@ -53,6 +53,7 @@ fn of_projects() -> Vec<Property> {
         vec![("code", code("What it is.", NoAnswer::VARIANTS))],
     );
     reason["properties"]["fields"] = fields;
+    let drifts: Vec<&str> = SecretDrift::VARIANTS.iter().map(Into::into).collect();
     let refusals: Vec<&str> = CallbackRefusal::VARIANTS.iter().map(Into::into).collect();
     vec![
         ("orders", count("Number of parked orders.")),
@@ -82,6 +83,10 @@ fn of_projects() -> Vec<Property> {
                 "Some of the addresses from which they came.",
                 json!({ "type": "array", "items": text("An address.") }),
             ),
+        ),
+        (
+            "drift",
+            code("What Sinch has instead of a configured secret.", &drifts),
         ),
     ]
 }

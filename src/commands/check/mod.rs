@@ -1,4 +1,8 @@
-//! `check`: all checks that `serve` makes at its start, each with its result and its cure.
+//! `check`: all checks that `serve` makes at its start, each with its result and its cure; on request, also what only calls
+//! show.
+
+mod online;
+mod reach;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::expectations::expectations;
 use super::output::print_line;
-use super::{CONFIG, FAILURE, configuration, operators, start_code, stop_or_report};
+use super::{CONFIG, FAILURE, configuration, operators, shown, start_code, stop_or_report};
 use crate::app::{self, StartError, TargetError};
 use crate::clock;
 use crate::config::{Api, Config, Operators};
@@ -20,11 +24,19 @@ use crate::worker::JudgedAddress;
 /// Maximum time for the request to an instance that may run.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Arguments of `check`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Also call Sinch, with the key of each project, and the service's own public URL.
+    #[arg(long)]
+    online: bool,
+}
+
 /// Makes all checks of a start, and changes nothing. The exit code is that of the gravest fault, by the codes with
 /// which `serve` ends. While another instance runs, the check leaves out what that instance holds.
 ///
 /// The check takes a moment only, so a signal to stop waits for its end: it leaves nothing behind.
-pub async fn run(config: Option<&Path>) -> ExitCode {
+pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     if let Err(code) = stop_or_report() {
         return code;
     }
@@ -47,27 +59,12 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         print_line(format_args!("unwise  open files: {shortage}"));
     }
     let mut code = 0;
-    for (what, verdict) in verdicts(&loaded.config).await {
-        match verdict {
-            Verdict::Unwise(sentences) => {
-                print_line(format_args!("ok      {what}"));
-                for sentence in sentences {
-                    print_line(format_args!("unwise  {what}: {sentence}"));
-                }
-            }
-            Verdict::Good => print_line(format_args!("ok      {what}")),
-            Verdict::InUse => print_line(format_args!(
-                "in use  {what}: left out, since a running instance has it and found it good"
-            )),
-            Verdict::Failed(error) => {
-                print_line(format_args!("FAILED  {what}: {error}"));
-                code = start_code(&error).max(code);
-            }
-            Verdict::Untellable(error) => {
-                print_line(format_args!("FAILED  {what}: {error}"));
-                code = code.max(FAILURE);
-            }
-        }
+    let mut verdicts = verdicts(&loaded.config).await;
+    if arguments.online {
+        verdicts.extend(online::verdicts(&loaded.config).await);
+    }
+    for (what, verdict) in verdicts {
+        code = code.max(print_verdict(&what, verdict));
     }
     for sentence in expectations(&loaded.config) {
         print_line(format_args!("expects {sentence}"));
@@ -81,6 +78,41 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints the result of a check, and returns the exit code for it.
+fn print_verdict(what: &str, verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Unwise(sentences) => {
+            print_line(format_args!("ok      {what}"));
+            for sentence in sentences {
+                print_line(format_args!("unwise  {what}: {sentence}"));
+            }
+        }
+        Verdict::Good => print_line(format_args!("ok      {what}")),
+        Verdict::InUse => print_line(format_args!(
+            "in use  {what}: left out, since a running instance has it and found it good"
+        )),
+        Verdict::Failed(error) => {
+            print_line(format_args!("FAILED  {what}: {error}"));
+            return start_code(&error);
+        }
+        Verdict::Untellable(error) => {
+            print_line(format_args!("FAILED  {what}: {error}"));
+            return FAILURE;
+        }
+        Verdict::Seen(words) => {
+            print_line(shown::line(&format!("ok      {what}: {words}")));
+        }
+        Verdict::LeftOut(words) => {
+            print_line(shown::line(&format!("left out  {what}: {words}")));
+        }
+        Verdict::Faulty(words) => {
+            print_line(shown::line(&format!("FAILED  {what}: {words}")));
+            return FAILURE;
+        }
+    }
+    0
+}
+
 /// Result of one of the checks.
 enum Verdict {
     Good,
@@ -91,6 +123,12 @@ enum Verdict {
     Failed(StartError),
     /// The service would start, and could not tell a target anything.
     Untellable(TargetError),
+    /// A call has shown that all is well, in these words.
+    Seen(String),
+    /// No call was made, for this reason.
+    LeftOut(String),
+    /// The service would start, and a call has shown what would not work, in these words.
+    Faulty(String),
 }
 
 /// Returns `true` if an instance of the service answers at the address of its operators' listener.

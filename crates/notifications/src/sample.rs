@@ -39,7 +39,7 @@ static IN_REVIEW: LazyLock<AlertKind> =
 
 /// An alert about the service of each kind.
 #[cfg(test)]
-pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 12]> = LazyLock::new(|| {
+pub(crate) static SERVICE_ALERTS: LazyLock<[ServiceAlert; 13]> = LazyLock::new(|| {
     let disk = DiskFields {
         free_bytes: 300_000_000,
         refused_below_bytes: 256_000_000,

@@ -141,7 +141,7 @@ fn an_alert_about_the_service_is_told_in_words() {
         "Alert about the service: worker retention has done nothing, or nothing but fail, for a minute".to_owned(),
         format!("{no_more}2 callbacks have a valid signature and came from an address that is not allowed: 198.51.100.7"),
         format!(
-            "{no_more}Sinch signs callbacks with a secret that is not configured here, so they are refused; \
+            "{about}Sinch signs callbacks with a secret that is not configured here, so they are refused; \
              `sinch-callbacks rotate-secret` cures it"
         ),
     ];

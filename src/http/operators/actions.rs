@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use url::form_urlencoded;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -88,7 +89,10 @@ pub(super) async fn record(
         acted_at: clock::now(),
         caller: caller.0,
         method: head.method.to_string(),
-        path: head.uri.to_string().chars().take(KEPT_MAX_CHARS).collect(),
+        path: without_number(&head.uri)
+            .chars()
+            .take(KEPT_MAX_CHARS)
+            .collect(),
         body: beginning(&body),
     };
     let row = match context.store.begin_action(action).await {
@@ -104,6 +108,28 @@ pub(super) async fn record(
         tracing::warn!(action = row, %error, "an action is done, and how it ended cannot be recorded");
     }
     answer
+}
+
+/// Returns path and query of a request, without the digits of a telephone number by which orders are chosen.
+fn without_number(uri: &Uri) -> String {
+    let Some(query) = uri.query() else {
+        return uri.path().to_owned();
+    };
+    let pairs = form_urlencoded::parse(query.as_bytes()).map(|(name, value)| {
+        let is_number = name == "number";
+        (
+            name,
+            if is_number {
+                "(a number)".into()
+            } else {
+                value
+            },
+        )
+    });
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    format!("{}?{query}", uri.path())
 }
 
 /// Returns the beginning of a request's body as text, without telephone numbers; `None` if it is empty. A number of JSON is
@@ -135,6 +161,21 @@ fn redact(json: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_kept_without_telephone_numbers() {
+        for (uri, kept) in [
+            ("/api/v1/x", "/api/v1/x"),
+            ("/x?project=p-1&dry_run=true", "/x?project=p-1&dry_run=true"),
+            (
+                "/x?number=%2B46700&state=BLOCKED",
+                "/x?number=%28a+number%29&state=BLOCKED",
+            ),
+            ("/x?n%75mber=46700", "/x?number=%28a+number%29"),
+        ] {
+            assert_eq!(without_number(&uri.parse().expect("a URI")), kept);
+        }
+    }
 
     #[test]
     fn a_body_is_kept_without_telephone_numbers() {

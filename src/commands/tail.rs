@@ -93,7 +93,7 @@ async fn follow(service: &Service, wanted: &Wanted, json: bool) -> Result<(), Co
     while output::is_taken() {
         let is_over = wanted.is_over(clock::now());
         let wait = (!is_first && !is_over).then_some(WAIT);
-        let answer = match page(service, &after, wait).await {
+        let answer = match page(service, after.as_ref(), wait).await {
             Ok(answer) => answer,
             Err(error) if !is_first && error.is_passing() => {
                 if !is_lost {
@@ -132,7 +132,7 @@ async fn follow(service: &Service, wanted: &Wanted, json: bool) -> Result<(), Co
 /// nothing is missed later.
 async fn page(
     service: &Service,
-    start: &Option<(&'static str, String)>,
+    start: Option<&(&'static str, String)>,
     wait: Option<Duration>,
 ) -> Result<String, ServiceError> {
     let wait = wait.map(|wait| wait.as_secs().to_string());
@@ -143,7 +143,7 @@ async fn page(
     ];
     params.extend(
         start
-            .iter()
+            .into_iter()
             .map(|(name, value)| (*name, Some(value.as_str()))),
     );
     let path = path_with("/api/v1/events", &params);

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use number_order::State::{Completed, Created, InReview};
 use serde_json::{Value, json};
 use sinch_simulator::{Reply, Simulator, World};
+use testkit::postgres::{Server, ServerOptions};
 use testkit::{PROJECT, Request, Service, Settings, Target, event, folder, id, order_history};
 use testkit::{play, until};
 
@@ -81,8 +82,8 @@ async fn get(service: &Service, path: &str) -> Value {
 
 /// Returns the settings of the checker.
 ///
-/// The stream of events has no end, so tests of its own hold it. What several properties of a body mean together, and
-/// the lines of a list, are not in the document: there, a body that it allows may be refused.
+/// The stream of events has no end, so tests of its own hold it. What several properties or parameters mean together, and
+/// the lines of a list, are not in the document: there, what it allows may be refused.
 fn checker_settings(played: &Played) -> String {
     let deliveries: Vec<String> = played.deliveries.iter().map(i64::to_string).collect();
     let deliveries = deliveries.join(", ");
@@ -109,6 +110,10 @@ parameters = {{ "query.wait" = 0 }}
 include-operation-id = ["redrive", "begin_placement", "watch_list", "watch_list_of_only_project", "watch_order", "make_backup"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422]
+[[operations]]
+include-tag = "bulk"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 401, 403, 404, 409]
 "#
     )
 }
@@ -119,7 +124,41 @@ fn must_succeed(output: &Output) {
     assert!(output.status.success(), "{said}\n{faults}");
 }
 
-/// `OPENAPI_CASES=1000` tries a thousand requests of each operation; a usual run tries a few.
+/// Returns the settings of a service on PostgreSQL where `OPENAPI_STORE=postgres` asks for it, and the server.
+fn settings_of_store(folder: &Path) -> (Settings, Option<Server>) {
+    let settings = Settings::new(folder);
+    if std::env::var_os("OPENAPI_STORE").is_none_or(|store| store != "postgres") {
+        return (settings, None);
+    }
+    let server = Server::start(ServerOptions::default()).expect("a server is installed");
+    let file = folder.join("database.url");
+    fs::write(&file, server.url(&server.database())).expect("written");
+    let file = file.display().to_string();
+    (settings.set("database.url_file", file), Some(server))
+}
+
+/// Returns the checker for a document of the service, with further arguments.
+fn checker(programs: &Path, folder: &Path, played: &Played, document: &Path) -> Command {
+    let settings = folder.join("schemathesis.toml");
+    fs::write(&settings, checker_settings(played)).expect("written");
+    let url = format!("http://{}", played.service.operators);
+    let mut checker = Command::new(programs.join("schemathesis"));
+    checker
+        .current_dir(folder)
+        .arg("--config-file")
+        .arg(settings);
+    checker.arg("run").arg(document);
+    checker.args(["--url", &url, "--no-color", "--workers", "2"]);
+    checker
+}
+
+async fn output_of(mut command: Command) -> Output {
+    let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
+    output.await.expect("it ends")
+}
+
+/// `OPENAPI_CASES=1000` tries a thousand requests of each operation; a usual run tries a few. `OPENAPI_STORE=postgres` tries
+/// them on PostgreSQL.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs a package of Python in a folder of its own"]
 async fn the_python_package_schemathesis_finds_nothing() {
@@ -127,18 +166,38 @@ async fn the_python_package_schemathesis_finds_nothing() {
     let Some(programs) = python::with_package(folder.path(), CHECKER, "the operators' API") else {
         return;
     };
-    let played = with_everything(Settings::new(folder.path())).await;
-    let settings = folder.path().join("schemathesis.toml");
-    fs::write(&settings, checker_settings(&played)).expect("written");
-    let cases = std::env::var("OPENAPI_CASES").unwrap_or_else(|_| "10".to_owned());
-    let url = format!("http://{}", played.service.operators);
-    let mut checker = Command::new(programs.join("schemathesis"));
-    checker.current_dir(folder.path()).arg("--config-file");
-    checker.arg(&settings).arg("run").arg(document());
-    checker.args(["--url", &url, "--max-examples", &cases]);
-    checker.args(["--continue-on-failure", "--no-color", "--workers", "2"]);
-    let output = tokio::task::spawn_blocking(move || checker.output().expect("it runs"));
-    let output = output.await.expect("it ends");
+    let (settings, _server) = settings_of_store(folder.path());
+    let played = with_everything(settings).await;
+
+    // The control: an answer that the document does not have is found.
+    let mut spoilt: Value =
+        serde_json::from_slice(&fs::read(document()).expect("a document")).expect("JSON");
+    let answers = &mut spoilt["paths"]["/api/v1/orders/{project}/{order}"]["get"]["responses"];
+    assert!(
+        answers
+            .as_object_mut()
+            .is_some_and(|answers| answers.remove("404").is_some())
+    );
+    let path = folder.path().join("spoilt.json");
+    fs::write(&path, spoilt.to_string()).expect("written");
+    let mut control = checker(&programs, folder.path(), &played, &path);
+    control.args([
+        "--include-operation-id",
+        "show_order",
+        "--max-examples",
+        "5",
+    ]);
+    let control = output_of(control).await;
+    let said = String::from_utf8_lossy(&control.stdout);
+    assert!(
+        !control.status.success() && said.contains("Undocumented"),
+        "{said}"
+    );
+
+    let cases = std::env::var("OPENAPI_CASES").unwrap_or_else(|_| "8".to_owned());
+    let mut checker = checker(&programs, folder.path(), &played, &document());
+    checker.args(["--max-examples", &cases, "--continue-on-failure"]);
+    let output = output_of(checker).await;
     println!("{}", String::from_utf8_lossy(&output.stdout));
     must_succeed(&output);
     played.service.stop_well().await;
@@ -186,8 +245,7 @@ async fn a_client_that_a_python_package_generates_lists_orders() {
     client
         .current_dir(folder.path())
         .args(["-c", LISTING, &url, TOKEN]);
-    let output = tokio::task::spawn_blocking(move || client.output().expect("it runs"));
-    let output = output.await.expect("it ends");
+    let output = output_of(client).await;
     must_succeed(&output);
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut listed: Vec<&str> = listed

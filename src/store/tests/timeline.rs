@@ -64,6 +64,7 @@ fn marks(mut made: Vec<&Made>, newest_first: bool) -> Vec<i64> {
     made.into_iter().map(|made| made.mark).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "rows, and a model of them")]
 async fn transitions_are_listed_by_time(on: Backend) {
     let fixture = with_orders(on).await;
     let seed = fastrand::u64(..);

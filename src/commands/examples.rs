@@ -21,6 +21,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("alerts", &["", "--json"]),
+    ("actions", &["", "--caller lee --since 2026-01-31T12:00:00Z"]),
     ("parked", &["", "83"]),
     (
         "tail",

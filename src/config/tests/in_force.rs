@@ -87,7 +87,8 @@ fn no_secret_is_shown() {
 
 #[test]
 fn every_key_of_the_reference_is_shown() {
-    let text = format!("{LEAST}{TARGET}");
+    let token = "[[tokens]]\nname = \"lee\"\ntoken = \"lee-marker-01234567\"\n";
+    let text = format!("{LEAST}{TARGET}{token}");
     let settings = config(&text, &[]).in_force;
     let shown: Vec<&str> = settings
         .iter()

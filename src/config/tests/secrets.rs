@@ -242,5 +242,5 @@ fn only_a_hidden_key_and_the_key_of_its_file_hide_values() {
             }
         }
     }
-    assert_eq!(hidden, 11);
+    assert_eq!(hidden, 13);
 }

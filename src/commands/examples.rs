@@ -21,7 +21,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("alerts", &["", "--json"]),
-    ("actions", &["", "--caller lee --since 2026-01-31T12:00:00Z"]),
+    (
+        "actions",
+        &["", "--caller lee --since 2026-01-31T12:00:00Z"],
+    ),
     ("parked", &["", "83"]),
     (
         "tail",

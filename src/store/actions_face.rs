@@ -12,13 +12,18 @@ impl Store {
         backend!(self, store => store.begin_action(action).await)
     }
 
-    /// Records the status with which an action was answered.
+    /// Records the status with which an action was answered, and the beginning of its request's body.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; the action stays recorded as one whose end is not known.
-    pub async fn end_action(&self, action: i64, status: u16) -> Result<(), StoreError> {
-        backend!(self, store => store.end_action(action, status).await)
+    pub async fn end_action(
+        &self,
+        action: i64,
+        status: u16,
+        body: Option<String>,
+    ) -> Result<(), StoreError> {
+        backend!(self, store => store.end_action(action, status, body).await)
     }
 
     /// Returns a page of recorded actions.

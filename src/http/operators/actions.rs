@@ -1,13 +1,14 @@
 //! Actions: each request that changes something is recorded with its caller before it takes effect.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use url::form_urlencoded;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,7 @@ use utoipa_axum::routes;
 use super::auth::CallerName;
 use super::pretty_json::PrettyJson;
 use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
-use super::{Context, IMPORT_MAX_BYTES, Page, Shared};
+use super::{Context, Page, Shared};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::redact::redacted;
@@ -24,6 +25,9 @@ use crate::store::{ActionFilter, ActionRow, NewAction};
 
 /// Maximum number of characters that are kept of a request's path, and of its body.
 const KEPT_MAX_CHARS: usize = 1000;
+
+/// Maximum number of bytes of a body of which the beginning is kept.
+const READ_MAX_BYTES: usize = 16 * 1024;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new().routes(routes!(list_actions))
@@ -82,9 +86,6 @@ pub(super) async fn record(
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, IMPORT_MAX_BYTES).await else {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE).into_response();
-    };
     let action = NewAction {
         acted_at: clock::now(),
         caller: caller.0,
@@ -93,21 +94,36 @@ pub(super) async fn record(
             .chars()
             .take(KEPT_MAX_CHARS)
             .collect(),
-        body: beginning(&body),
     };
     let row = match context.store.begin_action(action).await {
         Ok(row) => row,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let answer = next.run(Request::from_parts(head, Body::from(body))).await;
-    let ended = context
-        .store
-        .end_action(row, answer.status().as_u16())
-        .await;
+    let (body, read) = overheard(body);
+    let answer = next.run(Request::from_parts(head, body)).await;
+    let body = beginning(&read.lock().unwrap_or_else(PoisonError::into_inner));
+    let status = answer.status().as_u16();
+    let ended = context.store.end_action(row, status, body).await;
     if let Err(error) = ended {
         tracing::warn!(action = row, %error, "an action is done, and how it ended cannot be recorded");
     }
     answer
+}
+
+/// Returns a body of which the beginning is kept as it is read. A body that nobody reads stays unread, since its request may
+/// be answered before.
+fn overheard(body: Body) -> (Body, Arc<Mutex<Vec<u8>>>) {
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let kept = read.clone();
+    let body = body.map_frame(move |frame| {
+        if let Some(data) = frame.data_ref() {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = READ_MAX_BYTES.saturating_sub(kept.len());
+            kept.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        frame
+    });
+    (Body::new(body), read)
 }
 
 /// Returns path and query of a request, without the digits of a telephone number by which orders are chosen.
@@ -134,7 +150,7 @@ fn without_number(uri: &Uri) -> String {
 
 /// Returns the beginning of a request's body as text, without telephone numbers; `None` if it is empty. A number of JSON is
 /// none: it counts something, or is a row.
-fn beginning(body: &Bytes) -> Option<String> {
+fn beginning(body: &[u8]) -> Option<String> {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(mut json) => {
             redact(&mut json);
@@ -190,10 +206,9 @@ mod tests {
             ("no JSON +61491570006", Some("no JSON (a number)")),
             ("nul \0", Some("nul \u{fffd}")),
         ] {
-            let body = Bytes::from_static(body.as_bytes());
-            assert_eq!(beginning(&body).as_deref(), kept, "{body:?}");
+            assert_eq!(beginning(body.as_bytes()).as_deref(), kept, "{body:?}");
         }
-        let long = Bytes::from(vec![b'x'; 5000]);
+        let long = vec![b'x'; 5000];
         assert_eq!(beginning(&long).map(|text| text.len()), Some(1000));
     }
 }

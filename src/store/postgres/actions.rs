@@ -31,10 +31,11 @@ impl Store {
         &self,
         action: i64,
         status: u16,
+        body: Option<String>,
     ) -> Result<(), StoreError> {
         bounded(async || {
             let mut work = self.shared.commands.begin().await?;
-            let mut query = end::<Postgres>(action, status);
+            let mut query = end::<Postgres>(action, status, body.clone());
             query.build().execute(&mut *work).await?;
             work.commit().await?;
             Ok(())

@@ -17,23 +17,24 @@ where
     Option<String>: for<'q> Encode<'q, DB> + Type<DB>,
 {
     let mut query =
-        QueryBuilder::new("INSERT INTO actions (acted_at, caller, method, path, body) VALUES (");
+        QueryBuilder::new("INSERT INTO actions (acted_at, caller, method, path) VALUES (");
     query.push_bind(action.acted_at.0).push(", ");
     query.push_bind(action.caller.clone()).push(", ");
     query.push_bind(action.method.clone()).push(", ");
-    query.push_bind(action.path.clone()).push(", ");
-    query.push_bind(action.body.clone()).push(") RETURNING id");
+    query.push_bind(action.path.clone()).push(") RETURNING id");
     query
 }
 
 /// Builds the statement that records how an action ended.
-pub(in crate::store) fn end<DB>(action: i64, status: u16) -> QueryBuilder<DB>
+pub(in crate::store) fn end<DB>(action: i64, status: u16, body: Option<String>) -> QueryBuilder<DB>
 where
     DB: Database,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
+    Option<String>: for<'q> Encode<'q, DB> + Type<DB>,
 {
     let mut query = QueryBuilder::new("UPDATE actions SET status = ");
-    query.push_bind(i64::from(status)).push(" WHERE id = ");
+    query.push_bind(i64::from(status)).push(", body = ");
+    query.push_bind(body).push(" WHERE id = ");
     query.push_bind(action);
     query
 }

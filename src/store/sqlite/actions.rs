@@ -20,13 +20,13 @@ impl WriteCommand for Begin {
     }
 }
 
-struct End(i64, u16);
+struct End(i64, u16, Option<String>);
 
 impl WriteCommand for End {
     type Reply = ();
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
-        let mut query = end::<Sqlite>(self.0, self.1);
+        let mut query = end::<Sqlite>(self.0, self.1, self.2.clone());
         query.build().execute(&mut context.db).await?;
         Ok(())
     }
@@ -44,8 +44,9 @@ impl Store {
         &self,
         action: i64,
         status: u16,
+        body: Option<String>,
     ) -> Result<(), StoreError> {
-        self.write(End(action, status)).await
+        self.write(End(action, status, body)).await
     }
 
     pub(in crate::store) async fn actions(

@@ -17,8 +17,6 @@ pub struct NewAction {
     pub method: String,
     /// Path of the request, which names the action and its subject.
     pub path: String,
-    /// Beginning of the request's body; `None`: it had none.
-    pub body: Option<String>,
 }
 
 /// An action that is recorded.
@@ -34,7 +32,7 @@ pub struct ActionRow {
     pub method: String,
     /// Path of the request, which names the action and its subject.
     pub path: String,
-    /// Beginning of the request's body; `null`: it had none.
+    /// Beginning of the request's body, once the action has ended; `null`: none was read.
     pub body: Option<String>,
     /// Status of the answer; `null`: the service ended before it could record one, so the action may have taken effect.
     pub status: Option<u16>,

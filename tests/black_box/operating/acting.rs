@@ -53,7 +53,8 @@ async fn json(place: &Place, token: &str, arguments: &[&str]) -> Value {
 #[tokio::test]
 async fn a_token_that_may_read_changes_nothing() {
     let place = place().await;
-    let fetch = || Request::new("POST", "/api/v1/orders/o1/fetch");
+    let path = format!("/api/v1/orders/{}/o1/fetch", testkit::PROJECT);
+    let fetch = || Request::new("POST", &path);
     for (request, token, status, challenge) in [
         (Request::new("GET", "/status"), READER, 200, None),
         (Request::new("GET", "/status"), OPERATOR, 200, None),

@@ -23,11 +23,13 @@ async fn every_shell_has_completions() {
 
 #[tokio::test]
 async fn bash_takes_its_completions() {
-    let script = run(["completions", "bash"]).await.out;
+    let folder = folder();
+    let script = folder.path().join("completions");
+    std::fs::write(&script, run(["completions", "bash"]).await.out).expect("is written");
     let line = "COMP_WORDS=(sinch-callbacks orders --sta); COMP_CWORD=2; _sinch-callbacks sinch-callbacks --sta orders; \
                 echo \"${COMPREPLY[@]}\"";
     let told = Command::new("bash")
-        .args(["-c", &format!("{script}\n{line}")])
+        .args(["-c", &format!(". {}\n{line}", script.display())])
         .output();
     let told = told.expect("bash can be run");
     assert_eq!(

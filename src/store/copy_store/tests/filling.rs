@@ -113,11 +113,12 @@ async fn see_to_service(fixture: &Fixture) {
         caller: Some("lee".to_owned()),
         method: "POST".to_owned(),
         path: "/api/v1/orders/p/o1/fetch".to_owned(),
-        body: None,
     };
     let store = &fixture.store;
     let ended = store.begin_action(action.clone()).await;
-    let ended = store.end_action(ended.expect("is recorded"), 202).await;
+    let ended = store
+        .end_action(ended.expect("is recorded"), 202, None)
+        .await;
     ended.expect("is recorded");
     store.begin_action(action).await.expect("is recorded");
 }

@@ -106,7 +106,7 @@ async fn orders_and_the_status() {
     let status = until("all workers, the failed fetch and an alert", async || {
         let status = service.status().await;
         let workers = status["workers"].as_object().map_or(0, Map::len);
-        let is_complete = workers == 9
+        let is_complete = workers == 10
             && status["service_alerts"][0].is_object()
             && !status["secrets"][PROJECT]["comparison"].is_null();
         (is_complete && status["api"][PROJECT]["answered"] == false).then_some(status)

@@ -86,7 +86,7 @@ pub(super) async fn full_page(
         let answer = service.get(&path_with(path, &asked)).await;
         let answer =
             answer.map_err(|error| CommandError::service(format!("not listed: {error}")))?;
-        let page = with_rows_before(read(&answer)?, whole.take());
+        let page = with_rows_before(read(&answer)?, whole.as_ref());
         if list(&page, "items").len() >= limit || page["next"].is_null() {
             return Ok(page);
         }
@@ -95,12 +95,9 @@ pub(super) async fn full_page(
 }
 
 /// Returns a page with the rows of those before it.
-fn with_rows_before(mut page: Value, before: Option<Value>) -> Value {
+fn with_rows_before(mut page: Value, before: Option<&Value>) -> Value {
     for rows in ["items", "unreadable"] {
-        let mut all = before
-            .as_ref()
-            .map_or(&[][..], |page| list(page, rows))
-            .to_vec();
+        let mut all = before.map_or(&[][..], |page| list(page, rows)).to_vec();
         all.extend_from_slice(list(&page, rows));
         if rows == "items" || !all.is_empty() {
             page[rows] = all.into();
@@ -120,7 +117,7 @@ mod tests {
         let before = json!({"items": [1], "next": "a", "unreadable": [2]});
         let page = json!({"items": [3], "next": null});
         assert_eq!(
-            with_rows_before(page.clone(), Some(before)),
+            with_rows_before(page.clone(), Some(&before)),
             json!({"items": [1, 3], "next": null, "unreadable": [2]})
         );
         assert_eq!(with_rows_before(page.clone(), None), page);

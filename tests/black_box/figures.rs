@@ -43,6 +43,7 @@ async fn metrics(service: &Service) -> BTreeMap<String, f64> {
 
 /// The figures of `/status`, by the names and values that they should have in `/metrics`: objects of counts and of
 /// projects become labels, other objects a prefix. A time may be a time or an age in `/metrics`.
+#[expect(clippy::too_many_lines, reason = "one list of figures")]
 fn figures(status: &Value) -> BTreeMap<String, Option<f64>> {
     let mut figures = BTreeMap::new();
     for (key, value) in status.as_object().expect("an object") {

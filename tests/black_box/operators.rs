@@ -157,6 +157,7 @@ async fn the_status_shows_a_workers_failure_until_it_succeeds() {
         "alerts",
         "checkpoint",
         "inbox",
+        "quarantine",
         "retention",
         "service_alerts",
         &fetch,

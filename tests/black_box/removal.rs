@@ -47,7 +47,7 @@ async fn an_order_that_was_named_by_mistake_is_removed() {
     assert!(
         ended
             .out
-            .contains("1 orders, 0 deliveries and 0 placements; the project is configured"),
+            .contains("1 orders, 0 deliveries, 0 quarantined callbacks and 0 placements; the project is configured"),
         "{ended:?}"
     );
     let ended = command(&["drop-project", PROJECT, "--yes"]).await;
@@ -97,7 +97,7 @@ async fn a_project_that_is_no_longer_configured_is_reported_and_dropped() {
     assert!(
         ended
             .out
-            .contains("second has 30 orders, 300 deliveries and 0 placements; nothing is removed"),
+            .contains("second has 30 orders, 300 deliveries, 0 quarantined callbacks and 0 placements; nothing is removed"),
         "{ended:?}"
     );
     let ended = command(&["drop-project", "second", "--yes"]).await;

@@ -154,7 +154,7 @@ async fn a_service_goes_on_where_its_copy_was_killed_at_any_place() {
     let (whole, _) = point_to(&settings, &server, home.path());
     let whole = copied(&whole).await;
     assert_eq!(tables(&broken), tables(&whole));
-    assert_eq!(tables(&broken).len(), 22, "{broken:?}");
+    assert_eq!(tables(&broken).len(), 24, "{broken:?}");
 
     let again = start_copy(&target).ended().await;
     assert_eq!(again.code, FAILURE, "{again:?}");

@@ -42,7 +42,7 @@ async fn an_action_is_recorded_before_it_begins(on: Backend) {
         body: None,
         status: None,
     };
-    assert_eq!(begun, [expected.clone()]);
+    assert_eq!(begun, std::slice::from_ref(&expected));
     let body = Some("{\"dry_run\":false}".to_owned());
     assert_eq!(store.end_action(row, 202, body.clone()).await, Ok(()));
     let status = Some(202);

@@ -130,6 +130,22 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, reach: Reach
         query.push(" AND o.id IN (SELECT order_id FROM order_details WHERE region = ");
         query.push_bind(region.clone()).push(")");
     }
+    push_numbers(&mut query, filter);
+    if let Some(since) = filter.changed_since {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.recorded_at >= ",
+        );
+        query.push_bind(since.0).push(")");
+    }
+    if let Some(alert) = &filter.alert {
+        push_alert(&mut query, alert);
+    }
+    reach.push(&mut query, "o.id", filter.newest_first, filter.limit);
+    query
+}
+
+/// Restricts a query to orders with numbers that a filter chooses.
+fn push_numbers(query: &mut Query, filter: &OrderFilter) {
     if let Some(digits) = &filter.number {
         // A few digits stand in many numbers, so orders with them are soon found one by one.
         query.push(if is_in_many_numbers(digits) {
@@ -156,17 +172,6 @@ pub(in crate::store::sqlite) fn select_orders(filter: &OrderFilter, reach: Reach
         }
         None => {}
     }
-    if let Some(since) = filter.changed_since {
-        query.push(
-            " AND EXISTS (SELECT 1 FROM transitions AS t WHERE t.order_id = o.id AND t.recorded_at >= ",
-        );
-        query.push_bind(since.0).push(")");
-    }
-    if let Some(alert) = &filter.alert {
-        push_alert(&mut query, alert);
-    }
-    reach.push(&mut query, "o.id", filter.newest_first, filter.limit);
-    query
 }
 
 /// Builds the query for a page of deliveries, within the given rows.

@@ -48,8 +48,8 @@ async fn an_action_is_recorded_before_it_begins(on: Backend) {
     let status = Some(202);
     let ended = fixture.actions(&filter(10)).await.items;
     let expected = ActionRow {
-        status,
         body,
+        status,
         ..expected
     };
     assert_eq!(ended, [expected]);

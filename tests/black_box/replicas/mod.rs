@@ -75,8 +75,8 @@ async fn troubled(seed: u64, plan: Plan, span: Duration) {
         &format!(
             "DELETE FROM deliveries WHERE dedup_key = '{victim}';
              DELETE FROM decisions WHERE delivery_id = (SELECT max(delivery_id) FROM decisions);
-             UPDATE transitions SET said_at = 0 WHERE id = (SELECT max(id) FROM transitions WHERE confirmed
-                 AND from_state IS NOT NULL)"
+             UPDATE transitions SET said_at = 0 WHERE id = (SELECT max(t.id) FROM transitions AS t WHERE t.confirmed
+                 AND EXISTS (SELECT 1 FROM transitions AS e WHERE e.order_id = t.order_id AND e.confirmed AND e.id < t.id))"
         ),
     );
     let harmed = Findings::of(&server, &database, &acknowledged);

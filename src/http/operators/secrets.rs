@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -78,15 +77,15 @@ struct Signed;
 
 impl Params for Signed {
     const PARAMS: &'static [Param] = &[
-        Param::new(
+        Param::needed(
             "text",
             Kind::Text,
-            "that was signed, as a callback's body is",
+            "write what was signed, as a callback's body is",
         ),
-        Param::new(
+        Param::needed(
             "signature",
             Kind::Text,
-            "of the text: its HMAC-SHA1 in 40 lower-case hex digits",
+            "write the text's HMAC-SHA1 in 40 lower-case hex digits",
         ),
     ];
 }
@@ -117,10 +116,7 @@ async fn verify_signature(
 ) -> Result<Json<SigningSecret>, Problem> {
     let project = project_in(path)?;
     let secrets = in_force(&context, &project)?;
-    let (Some(text), Some(signature)) = (query.text("text"), query.text("signature")) else {
-        let detail = "write both text and signature";
-        return Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail));
-    };
+    let [text, signature] = ["text", "signature"].map(|name| query.text(name).unwrap_or_default());
     let index = signature::verified_by(secrets, text.as_bytes(), signature.as_bytes());
     let counts = context.metrics.secrets().counts_of(&project);
     let secret = index.and_then(|index| Some(counts?.get(index)?.secret.clone()));

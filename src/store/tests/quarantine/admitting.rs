@@ -1,5 +1,7 @@
 //! Callbacks of the quarantine come into the inbox: each once, whatever happens in between.
 
+use tokio::sync::watch;
+
 use super::*;
 
 impl Fixture {
@@ -85,51 +87,56 @@ async fn a_refused_admission_changes_nothing(on: Backend) {
 /// Whatever moment a kill comes at, each callback is in the quarantine or in the inbox, and never in both.
 async fn a_kill_in_between_loses_none_and_doubles_none(on: Backend) {
     const CALLBACKS: usize = 40;
+    const KILLS: usize = 10;
     let mut fixture = Fixture::on(on).await;
     let all = (0..CALLBACKS).map(|nth| refused(&format!("e{nth}"), &format!("o{nth}"), 10));
     fixture.keep(all.collect()).await;
     let both = "SELECT (SELECT count(*) FROM quarantine) + (SELECT count(*) FROM deliveries)";
-    let mut in_between = 0;
-    for round in 0..60 {
-        let waiting = fixture.to_admit().await;
-        if waiting.is_empty() {
-            break;
-        }
-        let store = fixture.store.clone();
-        let admission = tokio::spawn(async move {
-            for callback in waiting {
-                // The task is killed with the store.
-                if store.admit(vec![callback]).await.is_err() {
-                    return;
-                }
-            }
-        });
-        for _ in 0..=round {
-            tokio::task::yield_now().await;
-        }
-        fixture.run.abort();
-        admission.abort();
-        let _ = admission.await;
-        let _ = (&mut fixture.run).await;
-        drop(fixture.store);
-        fixture = Fixture::open(fixture.place, ONE_PROJECT).await;
-        assert_eq!(
-            fixture.number(both).await,
-            CALLBACKS as i64,
-            "round {round}"
+    for kill in 0..KILLS {
+        let before = fixture.to_admit().await.len();
+        fixture = killed_while_it_admits(fixture, kill).await;
+        let number = fixture.number(both).await;
+        assert_eq!(number, CALLBACKS as i64, "kill {kill}");
+        let after = fixture.to_admit().await.len();
+        assert!(
+            0 < after && after < before,
+            "kill {kill}: {after} of {before}"
         );
-        let left = fixture.to_admit().await.len();
-        in_between += usize::from(left > 0 && left < CALLBACKS);
     }
     for callback in fixture.to_admit().await {
         fixture.store.admit(vec![callback]).await.expect("writes");
     }
-    assert_eq!(
-        fixture.number("SELECT count(*) FROM deliveries").await,
-        CALLBACKS as i64
-    );
+    let deliveries = fixture.number("SELECT count(*) FROM deliveries").await;
+    assert_eq!(deliveries, CALLBACKS as i64);
     assert_eq!(fixture.in_quarantine().await, []);
-    println!("{in_between} kills found some admitted and some not");
+}
+
+/// Kills a store while it admits its second callback or one soon after, at another step each time, and opens it again.
+async fn killed_while_it_admits(mut fixture: Fixture, kill: usize) -> Fixture {
+    let (store, callbacks) = (fixture.store.clone(), fixture.to_admit().await);
+    let (admitted, mut count) = watch::channel(0);
+    let admission = tokio::spawn(async move {
+        for callback in callbacks.into_iter().take(3) {
+            if store.admit(vec![callback]).await.is_err() {
+                return;
+            }
+            admitted.send_modify(|count| *count += 1);
+        }
+    });
+    count
+        .wait_for(|count| *count > 0)
+        .await
+        .expect("one is admitted");
+    for _ in 0..kill * 3 {
+        tokio::task::yield_now().await;
+    }
+    fixture.run.abort();
+    admission.abort();
+    // Both are cancelled, or have ended before.
+    let _ = admission.await;
+    let _ = (&mut fixture.run).await;
+    drop(fixture.store);
+    Fixture::open(fixture.place, ONE_PROJECT).await
 }
 
 suite!(

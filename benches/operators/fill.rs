@@ -17,6 +17,9 @@ pub const SPAN: Duration = Duration::from_secs(60 * 24 * 3600);
 /// Share of the orders that are open, the newest: one in so many.
 const OPEN_SHARE: usize = 20;
 
+/// Share of the deliveries that are parked: the ninth of so many.
+pub const PARKED_SHARE: usize = 25_000;
+
 /// Number of changes of state, and of events, of each order.
 const CHANGES_EACH: usize = 3;
 
@@ -84,7 +87,8 @@ const COMMON: [(Rows, &str); 8] = [
         Rows::Changes,
         "INSERT INTO notifications (target, event, subject, phase, attempts, attempted_at, failure, failure_fields)
          SELECT 1, n, {of}, CASE WHEN n % 20000 = 5 THEN 'parked' ELSE 'delivered' END, 1, {at},
-            CASE WHEN n % 20000 = 5 THEN 'timed-out' END, NULL FROM s",
+            CASE WHEN n % 20000 = 5 THEN 'refused' END,
+            CASE WHEN n % 20000 = 5 THEN '{\"status\":500}' END FROM s",
     ),
 ];
 

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use testkit::now;
 
 use crate::DELIVERIES_EACH;
-use crate::fill::SPAN;
+use crate::fill::{PARKED_SHARE, SPAN};
 
 /// Requests; the parts in braces are chosen anew each time.
 pub const REQUESTS: &[&str] = &[
@@ -52,16 +52,27 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/deliveries?received_since={time}&received_before={time}",
     "/api/v1/deliveries?received_before={time}&sort=newest",
     "/api/v1/deliveries?received_since={lately}&decision=stale",
+    "/api/v1/deliveries?project={project}&kind=number&sort=newest",
     "/api/v1/deliveries/{delivery}/body",
     "/api/v1/parked",
     "/api/v1/projects",
+    "/api/v1/projects/{project}/secrets",
     "/api/v1/transitions?order={order}",
+    "/api/v1/transitions?order={order}&state=COMPLETED",
+    "/api/v1/transitions?project={project}&sort=newest",
+    "/api/v1/transitions?state=BLOCKED&since={time}",
     "/api/v1/transitions?since={time}&before={time}",
     "/api/v1/transitions?since={lately}&sort=newest",
     "/api/v1/alerts",
     "/api/v1/alerts?since={lately}",
+    "/api/v1/alerts?order={order}",
+    "/api/v1/alerts?project={project}&open=true",
+    "/api/v1/alerts?kind=overdue&since={time}&before={time}",
+    "/api/v1/alerts?about=service",
     "/api/v1/quarantine",
+    "/api/v1/quarantine?reason=unknown-source&sort=newest",
     "/api/v1/actions",
+    "/api/v1/actions?since={time}",
     "/api/v1/targets",
     "/api/v1/notifications",
     "/api/v1/notifications?phase=waiting",
@@ -72,8 +83,22 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/notifications?since={lately}",
     "/api/v1/notifications?before={time}&sort=newest",
     "/api/v1/events?after={event}",
+    "/api/v1/events?since={time}",
+    "/api/v1/events/schemas",
     "/api/v1/events?after=oldest&types=order.expiring",
     "/api/v1/events?after=oldest&types=number.failed",
+];
+
+/// Requests that change something, each a write of its own and recorded: path and body. Those about all that a filter chooses
+/// work for two seconds each, so they are none of these.
+pub const WRITES: &[(&str, &str)] = &[
+    ("/api/v1/deliveries/{parked}/replay", ""),
+    ("/api/v1/deliveries/{parked}/dismiss", ""),
+    ("/api/v1/orders/{project}/{order}/forget", ""),
+    (
+        "/api/v1/notifications/redrive",
+        r#"{"all":true,"dry_run":true}"#,
+    ),
 ];
 
 /// Commands, without the program's name and its configuration.
@@ -88,6 +113,16 @@ pub const COMMANDS: &[&str] = &[
     "quarantine",
     "actions",
     "events list --after {event}",
+    "events targets",
+    "events notifications",
+    "tail --since 2h --until 110min",
+    "tail {order} --since 60d --until 1min",
+    "forget {order}",
+    "forget --state UNKNOWN",
+    "replay --all --dry-run",
+    "events redrive --all --dry-run",
+    "reverify --dry-run",
+    "drop-project {project}",
     "config show",
 ];
 
@@ -125,10 +160,15 @@ impl Choice {
             "project" => testkit::PROJECT.to_owned(),
             "number" => format!("44{order:010}"),
             "part" => format!("{:05}", self.rng.usize(1..100_000)),
-            "delivery" => self
-                .rng
-                .usize(1..=self.orders * DELIVERIES_EACH)
-                .to_string(),
+            // The newest third, of which retention keeps the bodies.
+            "delivery" => {
+                let all = self.orders * DELIVERIES_EACH;
+                self.rng.usize(all - all / 3..=all).to_string()
+            }
+            "parked" => {
+                let last = self.orders * DELIVERIES_EACH / PARKED_SHARE;
+                (self.rng.usize(0..last) * PARKED_SHARE + 9).to_string()
+            }
             "event" => self.rng.usize(1..=self.orders).to_string(),
             "time" => self.time(SPAN.as_secs()),
             "lately" => self.time(24 * 3600),

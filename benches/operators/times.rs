@@ -7,7 +7,7 @@ use testkit::figures::{line, rounded};
 use testkit::load::percentile_ms;
 use testkit::{ALLOWED, Connection, Outcome, Process, Request, Service, Settings};
 
-use crate::questions::{COMMANDS, Choice, REQUESTS};
+use crate::questions::{COMMANDS, Choice, REQUESTS, WRITES};
 use crate::{Kind, Results};
 
 /// Maximum 99th percentile, in milliseconds.
@@ -47,6 +47,23 @@ pub async fn measure(
             }
         }
         judge(kind, question, took, results);
+    }
+    for (path, body) in WRITES {
+        let mut took = Vec::with_capacity(times);
+        for turn in 0..=times {
+            let path = choice.ask(path);
+            let request = Request::post(&path, *body).bytes();
+            let began = Instant::now();
+            let answer = connection.exchange(&request).await?;
+            // What was chosen twice is dealt with already.
+            if !matches!(answer.status, 200..300 | 404 | 409) {
+                return Err(format!("{path} is answered {}", answer.status).into());
+            }
+            if turn > 0 {
+                took.push(began.elapsed());
+            }
+        }
+        judge(kind, path, took, results);
     }
     let config = settings.path();
     let fixed = [

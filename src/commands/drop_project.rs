@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::output::{print_error, print_line};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
+use crate::store::Holdings as Counted;
 use number_order::Id;
 
 /// Maximum time for one request to the service. The service removes rows for some seconds, and then counts those that
@@ -46,10 +47,20 @@ impl fmt::Display for Holdings {
             quarantined,
             placements,
         } = self;
+        let [orders, deliveries] = [*orders, *deliveries].map(counted);
         write!(
             f,
             "{orders} orders, {deliveries} deliveries, {quarantined} quarantined callbacks and {placements} placements"
         )
+    }
+}
+
+/// Returns a number of rows in words. The service counts up to a limit.
+fn counted(number: u64) -> String {
+    if number < Counted::COUNT_MAX {
+        number.to_string()
+    } else {
+        format!("{number} or more")
     }
 }
 

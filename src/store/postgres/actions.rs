@@ -54,7 +54,9 @@ impl Store {
             let mut query = select_page::<Postgres>(filter, after);
             let found = query.build().fetch_all(&mut *work).await?;
             work.undo().await?;
-            Ok(page(&found, filter)?)
+            let page = page(&found, filter)?;
+            self.shared.met.note(&page.unreadable);
+            Ok(page)
         })
         .await
     }

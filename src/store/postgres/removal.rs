@@ -59,8 +59,8 @@ const END_ACCEPTING: &str = "LOCK TABLE quarantine, deliveries IN SHARE MODE";
 const DELETE_PROJECT: &str = concat!("DELETE FROM projects AS p WHERE ", nothing_left!());
 
 const COUNT_HOLDINGS: &str = "
-    SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
-        (SELECT count(*) FROM deliveries WHERE project = p.id) AS deliveries,
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = p.id LIMIT $2) AS v) AS orders,
+        (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE project = p.id LIMIT $2) AS v) AS deliveries,
         (SELECT count(*) FROM quarantine WHERE project = p.id) AS quarantined,
         (SELECT count(*) FROM placements WHERE project = p.id) AS placements
     FROM projects AS p WHERE p.sinch_id = $1";
@@ -164,7 +164,9 @@ impl Store {
     ) -> Result<Option<Holdings>, StoreError> {
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let found = sqlx::query(COUNT_HOLDINGS).bind(project.as_str());
+            let found = sqlx::query(COUNT_HOLDINGS)
+                .bind(project.as_str())
+                .bind(Holdings::COUNT_MAX.cast_signed());
             let found = found.fetch_optional(&mut *work).await?;
             work.undo().await?;
             Ok(found.as_ref().map(holdings_of_row).transpose()?)

@@ -4,6 +4,7 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
+use super::history::each;
 use super::reach::{ALL, Reach};
 use crate::store::{ActionFilter, ActionRow, Listing, NewAction};
 use number_order::Time;
@@ -71,13 +72,12 @@ pub(in crate::store) fn page<R: Columns>(
     found: &[R],
     filter: &ActionFilter,
 ) -> sqlx::Result<Listing<ActionRow>> {
-    let items = found.iter().map(action_of_row);
-    let items: Vec<ActionRow> = items.collect::<sqlx::Result<_>>()?;
-    let ids = items.iter().map(|row| row.id);
-    let last = last(ids, &[], filter.newest_first, filter.limit);
+    let found = each(found, "actions", |row| action_of_row(row))?;
+    let ids = found.rows.iter().map(|row| row.id);
+    let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {
-        items,
-        unreadable: Vec::new(),
+        items: found.rows,
+        unreadable: found.unreadable,
         next: last.map(|row| List::Actions.cursor(row)),
     })
 }

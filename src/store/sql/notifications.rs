@@ -6,6 +6,7 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
+use super::history::each;
 use super::outbox::health_of_row;
 use super::reach::Reach;
 use super::{codes, time};
@@ -175,13 +176,12 @@ pub(in crate::store) fn page<R: Columns>(
     filter: &NotificationFilter,
     reach: Reach,
 ) -> sqlx::Result<Listing<NotificationRow>> {
-    let items = found.iter().map(notification_of_row);
-    let items: Vec<NotificationRow> = items.collect::<sqlx::Result<_>>()?;
-    let ids = items.iter().map(|row| row.id);
-    let last = last(ids, &[], filter.newest_first, filter.limit);
+    let found = each(found, "notifications", |row| notification_of_row(row))?;
+    let ids = found.rows.iter().map(|row| row.id);
+    let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {
-        items,
-        unreadable: Vec::new(),
+        items: found.rows,
+        unreadable: found.unreadable,
         next: reach
             .next(last, filter.newest_first)
             .map(|row| List::Notifications.cursor(row)),

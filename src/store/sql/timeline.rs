@@ -93,22 +93,24 @@ fn push_end<DB: Binds>(query: &mut QueryBuilder<DB>, (at, number): (&str, &str),
     DB::bind_int(query, i64::from(span.limit));
 }
 
+/// Restricts rows to those of an order. It is looked up in each project: as a join SQLite would walk through all orders.
 fn push_order<DB: Binds>(query: &mut QueryBuilder<DB>, column: &str, order: &Id) {
     query.push(format_args!(
-        " AND {column} IN (SELECT o.id FROM projects AS p JOIN orders AS o ON o.project = p.id WHERE o.sinch_id = "
+        " AND {column} IN (SELECT id FROM orders WHERE project IN (SELECT id FROM projects) AND sinch_id = "
     ));
     DB::bind_text(query, order.to_string());
     query.push(")");
 }
 
+/// Restricts rows to those of a project. The databases must not begin with all of its orders.
 fn push_project<DB: Binds>(query: &mut QueryBuilder<DB>, project: &Id) {
-    query.push(" AND o.project = (SELECT id FROM projects WHERE sinch_id = ");
+    query.push(" AND o.project + 0 = (SELECT id FROM projects WHERE sinch_id = ");
     DB::bind_text(query, project.to_string());
     query.push(")");
 }
 
-/// Builds the query for a page of transitions. Those of each state are read by the index that has them by time, and of
-/// all of them the first.
+/// Builds the query for a page of transitions. Those of one order are few. All others are read for each state by the index that
+/// has them by time, and of all of them the first.
 pub(in crate::store) fn select_transitions<DB: Binds>(
     filter: &TransitionFilter,
     after: Place,
@@ -117,25 +119,24 @@ pub(in crate::store) fn select_transitions<DB: Binds>(
         "SELECT t.id, t.recorded_at, t.from_state, t.to_state, t.confirmed, t.said_at, t.cause, t.cause_fields, \
          p.sinch_id AS project, o.sinch_id AS order_sinch_id FROM (",
     );
-    let all = State::ALL.map(State::as_str);
-    let states = filter.state.as_slice();
-    let states = if states.is_empty() { &all } else { states };
-    for (index, state) in states.iter().enumerate() {
-        query.push(if index == 0 { "" } else { " UNION ALL " });
-        query.push("SELECT * FROM (SELECT v.* FROM transitions AS v");
-        if filter.project.is_some() {
-            query.push(" JOIN orders AS o ON o.id = v.order_id");
+    match (&filter.order, filter.state) {
+        // Without the empty text the databases would walk through the index of the state.
+        (Some(_), state) => push_transitions(&mut query, "v.to_state || ''", state, filter, after),
+        (None, Some(state)) => {
+            push_transitions(&mut query, "v.to_state", Some(state), filter, after)
         }
-        query.push(" WHERE v.to_state = ");
-        DB::bind_text(&mut query, (*state).to_owned());
-        if let Some(order) = &filter.order {
-            push_order(&mut query, "v.order_id", order);
+        (None, None) => {
+            for (index, state) in State::ALL.iter().enumerate() {
+                query.push(if index == 0 { "" } else { " UNION ALL " });
+                push_transitions(
+                    &mut query,
+                    "v.to_state",
+                    Some(state.as_str()),
+                    filter,
+                    after,
+                );
+            }
         }
-        if let Some(project) = &filter.project {
-            push_project(&mut query, project);
-        }
-        push_span(&mut query, ("v.recorded_at", "v.id"), &filter.span, after);
-        query.push(format_args!(") AS s{index}"));
     }
     query.push(
         ") AS t JOIN orders AS o ON o.id = t.order_id JOIN projects AS p ON p.id = o.project",
@@ -144,12 +145,48 @@ pub(in crate::store) fn select_transitions<DB: Binds>(
     query
 }
 
+/// Adds a page of transitions, to one state or to any. The column is that of the state.
+fn push_transitions<DB: Binds>(
+    query: &mut QueryBuilder<DB>,
+    column: &str,
+    state: Option<&str>,
+    filter: &TransitionFilter,
+    after: Place,
+) {
+    query.push("SELECT * FROM (SELECT v.* FROM transitions AS v");
+    if filter.project.is_some() {
+        query.push(" JOIN orders AS o ON o.id = v.order_id");
+    }
+    query.push(" WHERE true");
+    if let Some(state) = state {
+        query.push(format_args!(" AND {column} = "));
+        DB::bind_text(query, state.to_owned());
+    }
+    if let Some(order) = &filter.order {
+        push_order(query, "v.order_id", order);
+    }
+    if let Some(project) = &filter.project {
+        push_project(query, project);
+    }
+    push_span(query, ("v.recorded_at", "v.id"), &filter.span, after);
+    query.push(") AS page");
+}
+
 /// Builds the query for a page of alerts: the first of those about orders and of those about the service.
 pub(in crate::store) fn select_alerts<DB: Binds>(
     filter: &AlertFilter,
     after: Place,
 ) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::new("SELECT * FROM (");
+    // Open alerts are few, and have an index: the databases must not walk through all for their order.
+    let (of_order, of_service) = if filter.open == Some(true) {
+        (
+            ("a.fired_at + 0", "a.id * 2"),
+            ("a.fired_at + 0", "a.id * 2 + 1"),
+        )
+    } else {
+        (("a.fired_at", "a.id * 2"), ("a.fired_at", "a.id * 2 + 1"))
+    };
     let is_about_service = filter.order.is_none() && filter.of_orders != Some(true);
     if filter.of_orders != Some(false) || !is_about_service {
         query.push(
@@ -167,7 +204,7 @@ pub(in crate::store) fn select_alerts<DB: Binds>(
             query.push(" AND false");
         }
         push_kind(&mut query, filter);
-        push_span(&mut query, ("a.fired_at", "a.id * 2"), &filter.span, after);
+        push_span(&mut query, of_order, &filter.span, after);
         query.push(") AS of_orders");
         query.push(if is_about_service { " UNION ALL " } else { "" });
     }
@@ -184,12 +221,7 @@ pub(in crate::store) fn select_alerts<DB: Binds>(
             DB::bind_text(&mut query, project.to_string());
         }
         push_kind(&mut query, filter);
-        push_span(
-            &mut query,
-            ("a.fired_at", "a.id * 2 + 1"),
-            &filter.span,
-            after,
-        );
+        push_span(&mut query, of_service, &filter.span, after);
         query.push(") AS of_service");
     }
     query.push(") AS first");

@@ -59,6 +59,8 @@ impl Store {
             .build()
             .fetch_all(&mut *self.readers.begin().await?)
             .await?;
-        Ok(page(&found, filter)?)
+        let page = page(&found, filter)?;
+        self.met.note(&page.unreadable);
+        Ok(page)
     }
 }

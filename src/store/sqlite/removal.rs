@@ -101,11 +101,12 @@ async fn drop_some(db: &mut SqliteConnection, project: &Id) -> sqlx::Result<Hold
 }
 
 const COUNT_HOLDINGS: &str = "
-    SELECT (SELECT count(*) FROM orders WHERE project = p.id) AS orders,
-        (SELECT count(*) FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id) AS deliveries,
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = p.id LIMIT ?2)) AS orders,
+        (SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_dedup_key WHERE project = p.id LIMIT ?2))
+            AS deliveries,
         (SELECT count(*) FROM quarantine WHERE project = p.id) AS quarantined,
         (SELECT count(*) FROM placements WHERE project = p.id) AS placements
-    FROM projects AS p WHERE p.sinch_id = ?";
+    FROM projects AS p WHERE p.sinch_id = ?1";
 
 const SELECT_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM projects WHERE sinch_id = ?)";
 
@@ -158,6 +159,7 @@ impl Store {
     ) -> Result<Option<Holdings>, StoreError> {
         let found = sqlx::query(COUNT_HOLDINGS)
             .bind(project.as_str())
+            .bind(Holdings::COUNT_MAX.cast_signed())
             .fetch_optional(&mut *self.readers.begin().await?)
             .await?;
         Ok(found.as_ref().map(holdings_of_row).transpose()?)

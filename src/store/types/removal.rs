@@ -16,7 +16,8 @@ pub enum Unwatched {
     Named,
 }
 
-/// Number of a project's orders, deliveries, quarantined callbacks and placements, or of those that a step has removed.
+/// Number of a project's orders, deliveries, quarantined callbacks and placements, or of those that a step has removed. What
+/// there is of a kind is counted up to 500,000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holdings {
     /// Number of the project's orders.
@@ -27,4 +28,9 @@ pub struct Holdings {
     pub quarantined: u64,
     /// Number of placements: of references that the journal knows.
     pub placements: u64,
+}
+
+impl Holdings {
+    /// Number up to which the rows of a kind are counted: to count on takes too long.
+    pub const COUNT_MAX: u64 = 500_000;
 }

@@ -139,7 +139,9 @@ impl Store {
             let mut query = select_page::<Postgres>(filter, reach);
             let found = query.build().fetch_all(&mut *work).await?;
             work.undo().await?;
-            Ok(page(&found, filter, reach)?)
+            let page = page(&found, filter, reach)?;
+            self.shared.met.note(&page.unreadable);
+            Ok(page)
         })
         .await
     }

@@ -104,6 +104,8 @@ impl Store {
         let reach = reach(&mut db, filter, after).await?;
         let mut query = select_page::<Sqlite>(filter, reach);
         let found = query.build().fetch_all(&mut *db).await?;
-        Ok(page(&found, filter, reach)?)
+        let page = page(&found, filter, reach)?;
+        self.met.note(&page.unreadable);
+        Ok(page)
     }
 }

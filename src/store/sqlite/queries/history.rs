@@ -13,10 +13,11 @@ use crate::store::sqlite::{Store, StoreError, details};
 use crate::store::{Body, Found, OrderDetail};
 use number_order::{Id, OrderKey};
 
-const SELECT_BY_SINCH_ID: &str = concat!(
+/// The cross join makes SQLite look the order up in each project, and not walk through all orders.
+pub(in crate::store::sqlite) const SELECT_BY_SINCH_ID: &str = concat!(
     "SELECT ",
     order_text!(),
-    " FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?"
+    " FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?"
 );
 
 /// Processed deliveries of an order, waiting ones, which have no `order_id` yet, and those about its numbers. The cross

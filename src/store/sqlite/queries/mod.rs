@@ -7,7 +7,7 @@ mod timeline;
 
 #[cfg(test)]
 pub(super) use {
-    history::DELIVERIES,
+    history::{DELIVERIES, SELECT_BY_SINCH_ID},
     lists::{select_deliveries, select_orders},
 };
 

@@ -251,7 +251,28 @@ async fn a_restart_sends_again_what_was_under_way_and_forgets_no_target(on: Back
     assert_eq!(fixture.feed(0).await.len(), 4, "the feed has all");
 }
 
+async fn a_notification_that_cannot_be_read_is_left_out_of_the_list(on: Backend) {
+    let fixture = Fixture::telling(on, crm()).await;
+    fixture.confirm("o1", State::Created, 10).await;
+    fixture.confirm("o2", State::Created, 10).await;
+    // A failure of this code has fields.
+    let spoilt = "UPDATE notifications SET failure = 'refused', attempts = 1 \
+                  WHERE id = (SELECT min(id) FROM notifications)";
+    fixture.spoil(spoilt).await;
+    let filter = NotificationFilter {
+        limit: 9,
+        ..NotificationFilter::default()
+    };
+    let page = fixture.store.notifications(&filter).await.expect("reads");
+    let orders = page.items.iter().map(|row| row.order.as_deref());
+    assert_eq!(orders.collect::<Vec<_>>(), [Some("o2")]);
+    assert_eq!(page.unreadable.len(), 1);
+    assert_eq!(page.unreadable[0].table, "notifications");
+    assert_eq!(fixture.summary(22).await.rows_unreadable.len(), 1);
+}
+
 suite!(
+    a_notification_that_cannot_be_read_is_left_out_of_the_list,
     a_queue_goes_on_when_its_first_notification_is_delivered,
     a_notification_is_sent_again_when_it_failed_with_the_same_id_and_bytes,
     a_result_that_comes_after_its_lease_changes_nothing,

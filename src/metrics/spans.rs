@@ -14,6 +14,11 @@ const LONG: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0,
 ];
 
+/// Upper bounds of spans that last until the next callback or fetch of an order, in seconds.
+const LASTING: [f64; 12] = [
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0,
+];
+
 /// A histogram of spans.
 #[derive(Debug)]
 pub struct Spans {
@@ -55,18 +60,21 @@ pub struct AllSpans {
     pub processing_step: Spans,
     /// From the request of a fetch to its answer, or to the failure of the attempt.
     pub fetch: Spans,
+    /// From Sinch's own change of an order's state, or from when the order was first heard of, to its confirmation.
+    pub convergence: Spans,
     /// From the sending of a notification to the answer of its target, or to the failure of the attempt.
     pub notification: Spans,
 }
 
 impl AllSpans {
     /// Returns all histograms, in the order in which `/metrics` has them.
-    pub fn all(&self) -> [&Spans; 5] {
+    pub fn all(&self) -> [&Spans; 6] {
         [
             &self.acknowledgement,
             &self.processing,
             &self.processing_step,
             &self.fetch,
+            &self.convergence,
             &self.notification,
         ]
     }
@@ -94,6 +102,11 @@ impl Default for AllSpans {
                 "fetch_seconds",
                 "Time of an attempt to fetch an order from Sinch",
                 &LONG,
+            ),
+            convergence: Spans::new(
+                "convergence_seconds",
+                "Time from Sinch's own change of an order's state to its confirmation",
+                &LASTING,
             ),
             notification: Spans::new(
                 "notification_seconds",

@@ -136,8 +136,10 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
     // Only a snapshot says when the state changed.
     let before = snapshot.map(|_| &stored.order);
     let transition = applied.transition;
-    if let Some(transition) = transition {
-        changes.move_order(by_fetch(id, at, transition, before));
+    let step = transition.map(|transition| by_fetch(id, at, transition, before));
+    let converged = step.as_ref().and_then(|step| step.latency);
+    if let Some(step) = step {
+        changes.move_order(step);
     }
     let unreadable_expiry = snapshot.and_then(|snapshot| snapshot.unreadable_expiry.clone());
     let anomaly = applied.outcome.is_anomaly() || unreadable_expiry.is_some();
@@ -166,6 +168,7 @@ fn record_one(mut stored: StoredOrder, fetch: &FetchResult, changes: &mut Change
         outcome: applied.outcome,
         anomaly,
         parked,
+        converged,
     }
 }
 

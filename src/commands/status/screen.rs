@@ -42,6 +42,7 @@ fn lines(found: &Found<'_>) -> Vec<(&'static str, String)> {
         ("open", open(found)),
         ("numbers", numbers(status)),
         ("callbacks", callbacks(found)),
+        ("changes", changes(status)),
     ];
     for (project, api) in object(&status["api"]) {
         lines.push(("Sinch", sinch(found, project, api)));
@@ -92,6 +93,21 @@ fn callbacks(found: &Found<'_>) -> String {
     let last = since(found, found.status, "last_delivery_at", "none ever came");
     let waiting = &found.status["deliveries_waiting"];
     format!("the last {last}; {waiting} wait to be processed")
+}
+
+/// Returns how many of the last confirmed changes no callback had announced: those callbacks are lost, or slower than fetches.
+pub(super) fn changes(status: &Value) -> String {
+    let convergence = &status["convergence"];
+    let all = convergence["changes"].as_u64().unwrap_or(0);
+    if all == 0 {
+        return "none is confirmed yet".to_owned();
+    }
+    let unannounced = convergence["unannounced"].as_u64().unwrap_or(0);
+    let lost = match unannounced {
+        0 => "a callback announced each".to_owned(),
+        _ => format!("no callback announced {unannounced} of them"),
+    };
+    format!("{all} confirmed last; {lost}")
 }
 
 fn sinch(found: &Found<'_>, project: &str, api: &Value) -> String {

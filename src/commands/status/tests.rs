@@ -3,6 +3,7 @@
 use number_order::Time;
 use serde_json::{Value, json};
 
+use super::screen::changes;
 use super::trouble::{Found, Trouble};
 use crate::commands::invocation::Invocation;
 
@@ -152,4 +153,25 @@ fn each_trouble_comes_with_its_cure() {
     assert!(found[0].starts_with("not-ready: The service is not ready: the disk is full"));
     assert!(found[1].contains("7 orders of project old") && found[1].ends_with("drop-project old"));
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn the_screen_says_how_many_changes_no_callback_announced() {
+    for (convergence, words) in [
+        (json!(null), "none is confirmed yet"),
+        (
+            json!({"changes": 0, "unannounced": 0}),
+            "none is confirmed yet",
+        ),
+        (
+            json!({"changes": 7, "unannounced": 0}),
+            "7 confirmed last; a callback announced each",
+        ),
+        (
+            json!({"changes": 1000, "unannounced": 12}),
+            "1000 confirmed last; no callback announced 12 of them",
+        ),
+    ] {
+        assert_eq!(changes(&json!({ "convergence": convergence })), words);
+    }
 }

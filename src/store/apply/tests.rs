@@ -221,9 +221,13 @@ fn a_result_yields_the_order_the_fetch_and_the_transition() {
         let [fetch] = &changes.fetches[..] else {
             panic!("one fetch: {changes:?}");
         };
-        let Recorded::Done { outcome, .. } = recorded else {
+        let Recorded::Done {
+            outcome, converged, ..
+        } = recorded
+        else {
             panic!("{recorded:?}");
         };
+        assert_eq!(converged, step.and_then(|(_, latency)| latency));
         assert_eq!((fetch.order_id, fetch.fetched_at), (1, at(NOW - 1)));
         assert_eq!(fetch.outcome, outcome, "the effect is reported as recorded");
         assert_eq!(fetch.state.is_some(), state);

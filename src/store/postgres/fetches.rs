@@ -207,6 +207,7 @@ async fn find_recorded(
             anomaly: outcome.is_anomaly() || unreadable_expiry.is_some(),
             outcome,
             parked: parked.get(&key.0).cloned().flatten(),
+            converged: None,
         };
         let is_it = |fetch: &FetchResult| (fetch.claim.order_id, fetch.claim.lease) == key;
         let found = results.iter().zip(recorded.iter_mut());

@@ -1,5 +1,7 @@
 //! Fetches as they are recorded, and orders to fetch.
 
+use std::time::Duration;
+
 use super::Claim;
 use number_order::{Answer, Backoff, Failure, FetchOutcome, Id, ParkReason, Policy, Time};
 
@@ -36,6 +38,9 @@ pub enum Recorded {
         anomaly: bool,
         /// Reason why the order is parked; `None` if it is not.
         parked: Option<ParkReason>,
+        /// Time from Sinch's own change of the state, or from when the order was first heard of, to its confirmation by this
+        /// fetch; `None` if the answer shows no change, or if the result was on disk already.
+        converged: Option<Duration>,
     },
     /// The order's lease had run out and the order has another holder: nothing was written.
     Fenced,

@@ -76,7 +76,13 @@ impl Recorder {
             let took = fetch.now.since(fetch.fetched_at);
             self.metrics.spans().fetch.observe(took);
             self.log_outcome(fetch, recorded);
-            if let Recorded::Done { outcome, .. } = recorded {
+            if let Recorded::Done {
+                outcome, converged, ..
+            } = recorded
+            {
+                if let Some(converged) = converged {
+                    self.metrics.spans().convergence.observe(*converged);
+                }
                 last = Some((fetch, outcome));
             }
         }

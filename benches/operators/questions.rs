@@ -94,7 +94,7 @@ pub const REQUESTS: &[&str] = &[
 pub const WRITES: &[(&str, &str)] = &[
     ("/api/v1/deliveries/{parked}/replay", ""),
     ("/api/v1/deliveries/{parked}/dismiss", ""),
-    ("/api/v1/orders/{project}/{order}/forget", ""),
+    ("/api/v1/orders/{project}/{order}/forget", r#"{"dry_run":false}"#),
     (
         "/api/v1/notifications/redrive",
         r#"{"all":true,"dry_run":true}"#,

@@ -21,7 +21,7 @@ const OPEN_SHARE: usize = 20;
 pub const PARKED_SHARE: usize = 25_000;
 
 /// Number of changes of state, and of events, of each order.
-const CHANGES_EACH: usize = 3;
+pub const CHANGES_EACH: usize = 3;
 
 /// Statements that both stores understand once a dialect has filled in their parts in braces. `s` has one row for each
 /// number from 1, as `n`; `{at}` is the time of order or delivery `n`.

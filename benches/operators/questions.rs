@@ -4,7 +4,7 @@ use fastrand::Rng;
 use testkit::now;
 
 use crate::DELIVERIES_EACH;
-use crate::fill::{PARKED_SHARE, SPAN};
+use crate::fill::{CHANGES_EACH, PARKED_SHARE, SPAN};
 
 /// Requests; the parts in braces are chosen anew each time.
 pub const REQUESTS: &[&str] = &[
@@ -94,7 +94,10 @@ pub const REQUESTS: &[&str] = &[
 pub const WRITES: &[(&str, &str)] = &[
     ("/api/v1/deliveries/{parked}/replay", ""),
     ("/api/v1/deliveries/{parked}/dismiss", ""),
-    ("/api/v1/orders/{project}/{order}/forget", r#"{"dry_run":false}"#),
+    (
+        "/api/v1/orders/{project}/{order}/forget",
+        r#"{"dry_run":false}"#,
+    ),
     (
         "/api/v1/notifications/redrive",
         r#"{"all":true,"dry_run":true}"#,
@@ -112,7 +115,7 @@ pub const COMMANDS: &[&str] = &[
     "alerts",
     "quarantine",
     "actions",
-    "events list --after {event}",
+    "events list --after {latest}",
     "events targets",
     "events notifications",
     "tail --since 2h --until 110min",
@@ -168,6 +171,11 @@ impl Choice {
             "parked" => {
                 let last = self.orders * DELIVERIES_EACH / PARKED_SHARE;
                 (self.rng.usize(0..last) * PARKED_SHARE + 9).to_string()
+            }
+            // The command lists all that follow.
+            "latest" => {
+                let all = self.orders * CHANGES_EACH;
+                self.rng.usize(all - 1000..all).to_string()
             }
             "event" => self.rng.usize(1..=self.orders).to_string(),
             "time" => self.time(SPAN.as_secs()),

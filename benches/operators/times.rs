@@ -1,11 +1,12 @@
 //! Time that each request and each command takes.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use testkit::figures::{line, rounded};
 use testkit::load::percentile_ms;
-use testkit::{ALLOWED, Connection, Outcome, Process, Request, Service, Settings};
+use testkit::{ALLOWED, Connection, Outcome, Output, Process, Request, Service, Settings};
 
 use crate::questions::{COMMANDS, Choice, REQUESTS, WRITES};
 use crate::{Kind, Results};
@@ -66,18 +67,17 @@ pub async fn measure(
         judge(kind, path, took, results);
     }
     let config = settings.path();
-    let fixed = [
-        settings.program().as_os_str(),
-        "--config".as_ref(),
-        config.as_os_str(),
-    ];
+    let fixed = ["--config".as_ref(), config.as_os_str()];
     for question in COMMANDS {
         let mut took = Vec::with_capacity(runs);
         for turn in 0..=runs {
             let asked = choice.ask(question);
             let arguments = fixed.into_iter().chain(asked.split(' ').map(AsRef::as_ref));
             let began = Instant::now();
-            let ended = Process::start(arguments).ended().await;
+            let program = Command::new(settings.program());
+            let ended = Process::spawn(program, arguments, Output::Kept)
+                .ended()
+                .await;
             // `status` ends with 3 where something needs attention.
             if !matches!(ended.code, Some(0 | 3)) {
                 return Err(format!("{asked}: {ended:?}").into());

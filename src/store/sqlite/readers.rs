@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
+use sqlx::{Executor, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 /// Number of answers to operators that are read at once; more wait.
 pub(super) const READERS_MAX: u32 = 4;
@@ -14,6 +15,10 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Statement that makes SQLite open the files beside the database.
 pub(super) const TOUCH: &str = "SELECT count(*) FROM sqlite_schema";
+
+/// Niceness of the threads that read answers to operators: where the processor does not suffice for all, callbacks and their
+/// processing come first. An answer still gets a tenth of what such a thread gets.
+const NICENESS: i32 = 10;
 
 /// Connections to the database that may only read. The pools are private to this file, so every answer to an operator
 /// is read in a transaction.
@@ -29,8 +34,8 @@ impl Readers {
     pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Readers> {
         let options = options.read_only(true);
         Ok(Readers {
-            answers: connected_pool(READERS_MAX, options.clone()).await?,
-            pending: connected_pool(1, options).await?,
+            answers: connected_pool(READERS_MAX, Some(NICENESS), options.clone()).await?,
+            pending: connected_pool(1, None, options).await?,
         })
     }
 
@@ -54,9 +59,10 @@ impl Readers {
     }
 }
 
-/// Returns a pool with this number of connections to the database, all of them made.
+/// Returns a pool with this number of connections to the database, all of them made. Their threads are as nice as is said.
 async fn connected_pool(
     connections: u32,
+    niceness: Option<i32>,
     options: SqliteConnectOptions,
 ) -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
@@ -67,7 +73,7 @@ async fn connected_pool(
         .acquire_timeout(WAIT_MAX)
         // A connection to a file does not break by itself, so it needs no test.
         .test_before_acquire(false)
-        .after_connect(|db, _| Box::pin(async move { db.execute(TOUCH).await.map(drop) }))
+        .after_connect(move |db, _| Box::pin(touch(db, niceness)))
         .connect_with(options)
         .await?;
     // A task of the pool connects beside this one, and may not have ended. Whoever holds every connection knows that
@@ -80,10 +86,30 @@ async fn connected_pool(
     Ok(pool)
 }
 
+/// Makes SQLite open the files of a new connection, and makes the connection's thread nice. That thread is sqlx's own, and runs
+/// nothing of ours but SQLite's report of its progress.
+async fn touch(db: &mut SqliteConnection, niceness: Option<i32>) -> sqlx::Result<()> {
+    if let Some(niceness) = niceness {
+        let mut handle = db.lock_handle().await?;
+        handle.set_progress_handler(1, move || {
+            // Where the system refuses it, answers to operators and callbacks share the processor as equals.
+            let _ = setpriority_process(None, niceness);
+            true
+        });
+    }
+    db.execute(TOUCH).await?;
+    if niceness.is_some() {
+        db.lock_handle().await?.remove_progress_handler();
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use sqlx::Connection;
     use sqlx::sqlite::SqliteJournalMode;
-    use sqlx::{Connection, SqliteConnection};
 
     use super::*;
     use crate::store::sqlite::tests::{folder, open_files};
@@ -100,7 +126,7 @@ mod tests {
                 .await
                 .expect("opens");
             db.execute("CREATE TABLE t (x)").await.expect("is made");
-            let pool = connected_pool(READERS_MAX, options.clone())
+            let pool = connected_pool(READERS_MAX, None, options.clone())
                 .await
                 .expect("connects");
             let before = open_files(folder.path());
@@ -110,5 +136,36 @@ mod tests {
             }
             assert_eq!(open_files(folder.path()), before, "opening {opening}");
         }
+    }
+
+    /// Returns the number of this process's threads that have a niceness.
+    fn threads_of(niceness: &str) -> usize {
+        let threads = fs::read_dir("/proc/self/task").expect("is Linux");
+        let is_nice = |thread: fs::DirEntry| {
+            // A thread may have ended meanwhile.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let (_, after_name) = stat.rsplit_once(')').unwrap_or_default();
+            after_name.split_whitespace().nth(16) == Some(niceness)
+        };
+        threads
+            .filter_map(Result::ok)
+            .map(is_nice)
+            .filter(|is| *is)
+            .count()
+    }
+
+    #[tokio::test]
+    async fn callbacks_come_before_answers_to_operators() {
+        let folder = folder();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("read.db"))
+            .create_if_missing(true);
+        // No other test asks for this niceness.
+        let nice = connected_pool(3, Some(13), options.clone()).await;
+        let equal = connected_pool(2, None, options).await;
+        let (nice, equal) = (nice.expect("connects"), equal.expect("connects"));
+        assert_eq!(threads_of("13"), 3, "the threads of the first pool alone");
+        nice.close().await;
+        equal.close().await;
     }
 }

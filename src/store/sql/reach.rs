@@ -54,7 +54,7 @@ impl Listed {
         table: "deliveries",
         id: "id",
         time: "received_at",
-        rows_max: 40_000,
+        rows_max: 20_000,
     };
     pub const EVENTS: Listed = Listed {
         table: "events",

@@ -158,11 +158,12 @@ fn select_orders(filter: &OrderFilter, alert: Option<&AlertQuery>, reach: Reach)
     if let Some(digits) = &filter.number {
         // A few digits stand in many numbers, so orders with them are soon found one by one.
         query.push(if is_in_many_numbers(digits) {
-            " AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND strpos(phone_number, "
+            " AND EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND phone_number LIKE "
         } else {
-            " AND o.id IN (SELECT order_id FROM order_numbers WHERE strpos(phone_number, "
+            " AND o.id IN (SELECT order_id FROM order_numbers WHERE phone_number LIKE "
         });
-        query.push_bind(storable(digits)).push(") > 0)");
+        // Of a pattern the server knows that few numbers fit; of a function it would take a third of them for granted.
+        query.push_bind(format!("%{digits}%")).push(")");
     }
     match filter.readiness {
         // Most numbers are ready, and no index has those.

@@ -93,7 +93,7 @@ async fn follow(service: &Service, wanted: &Wanted, json: bool) -> Result<(), Co
     while output::is_taken() {
         let is_over = wanted.is_over(clock::now());
         let wait = (!is_first && !is_over).then_some(WAIT);
-        let answer = match page(service, after.as_ref(), wait).await {
+        let answer = match page(service, wanted, after.as_ref(), wait).await {
             Ok(answer) => answer,
             Err(error) if !is_first && error.is_passing() => {
                 if !is_lost {
@@ -132,12 +132,14 @@ async fn follow(service: &Service, wanted: &Wanted, json: bool) -> Result<(), Co
 /// nothing is missed later.
 async fn page(
     service: &Service,
+    wanted: &Wanted,
     start: Option<&(&'static str, String)>,
     wait: Option<Duration>,
 ) -> Result<String, ServiceError> {
     let wait = wait.map(|wait| wait.as_secs().to_string());
     let mut params = vec![
         ("provisional", Some("true")),
+        ("order", wanted.order.as_ref().map(|(_, id)| id.as_str())),
         ("limit", Some(PAGE_SIZE)),
         ("wait", wait.as_deref()),
     ];

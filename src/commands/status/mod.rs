@@ -15,7 +15,7 @@ use self::trouble::{Found, Trouble};
 use super::command_error::CommandError;
 use super::invocation::Invocation;
 use super::output::print_line;
-use super::service::{Options, Service, read};
+use super::service::{Options, Service, list, read, text};
 use super::{ATTENTION, shown};
 use crate::clock;
 
@@ -69,19 +69,17 @@ async fn unready(service: &Service) -> Result<Option<String>, CommandError> {
 /// Returns the projects whose orders are not fetched because the configuration does not have them any more. For others
 /// the configuration says that they are not.
 async fn not_configured(service: &Service, status: &Value) -> Result<Vec<String>, CommandError> {
-    let mut projects = Vec::new();
     let not_fetched = status["orders_not_fetched"].as_object();
-    for project in not_fetched
-        .into_iter()
-        .flat_map(|by_project| by_project.keys())
-    {
-        let answer = service.find(&format!("/api/v1/projects/{project}")).await?;
-        let answer: Value = answer.map_or(Ok(Value::Null), |answer| read(&answer))?;
-        if answer["configured"] == false {
-            projects.push(project.clone());
-        }
-    }
-    Ok(projects)
+    let Some(not_fetched) = not_fetched.filter(|projects| !projects.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let answer: Value = read(&service.get("/api/v1/projects").await?)?;
+    let projects = list(&answer, "items").iter();
+    let projects = projects.filter(|project| project["configured"] == false);
+    let names = projects.map(|project| text(project, "project").to_owned());
+    Ok(names
+        .filter(|name| not_fetched.contains_key(name))
+        .collect())
 }
 
 fn print_json(

@@ -76,7 +76,7 @@ impl FeedMarks {
 impl FeedRequest {
     /// Returns `true` if every event is asked for.
     pub(in crate::store) fn is_for_all(&self) -> bool {
-        self.types.is_empty() && self.provisional
+        self.types.is_empty() && self.provisional && self.order.is_none()
     }
 
     /// Returns the kinds of events that are asked for: each is a range of the index, and is read in its order.

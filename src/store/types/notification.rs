@@ -8,7 +8,7 @@ use utoipa::openapi::Object;
 
 use super::{Cursor, Rate};
 use notifications::{DeliveryFailure, EventType};
-use number_order::Time;
+use number_order::{Id, Time};
 
 /// Request to lease due notifications of a target.
 #[derive(Clone, Debug)]
@@ -232,6 +232,8 @@ pub struct FeedRequest {
     pub types: Vec<EventType>,
     /// `true`: also events about a provisional state alone.
     pub provisional: bool,
+    /// Id of the order that the events are about; `None`: about any, or about none.
+    pub order: Option<Id>,
     /// Maximum number of events.
     pub limit: u32,
 }

@@ -45,6 +45,8 @@ const PROVISIONAL: Param = Param::new(
     "`true`: also what Sinch has not confirmed, and what becomes of it",
 );
 
+const ORDER: Param = Param::new("order", Kind::Id, "only about the order with this id");
+
 /// Parameters of a page of the feed.
 pub(super) struct FeedList;
 
@@ -55,6 +57,7 @@ impl Params for FeedList {
         FEED,
         TYPES,
         PROVISIONAL,
+        ORDER,
         LIMIT,
         Param::new(
             "wait",
@@ -68,7 +71,7 @@ impl Params for FeedList {
 pub(super) struct StreamList;
 
 impl Params for StreamList {
-    const PARAMS: &'static [Param] = &[AFTER, SINCE, FEED, TYPES, PROVISIONAL];
+    const PARAMS: &'static [Param] = &[AFTER, SINCE, FEED, TYPES, PROVISIONAL, ORDER];
 }
 
 /// Request for a page of the feed.
@@ -140,6 +143,7 @@ fn choice<P: Params>(params: &Query<P>, start: Start) -> Result<Choice, Problem>
         feed: params.text("feed").map(str::to_owned),
         types: types.unwrap_or_default(),
         provisional: params.flag("provisional")? == Some(true),
+        order: params.id("order")?,
     })
 }
 

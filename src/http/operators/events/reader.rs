@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::problem::Problem;
 use crate::store::{EventPage, FeedEvent, FeedRequest, Store, StoreError};
 use notifications::EventType;
-use number_order::Time;
+use number_order::{Id, Time};
 
 /// Number of events that are read from the store at a time, which bounds the memory of a reader.
 const CHUNK: usize = 100;
@@ -49,6 +49,8 @@ pub(super) struct Choice {
     pub types: Vec<EventType>,
     /// `true`: also events about a provisional state alone.
     pub provisional: bool,
+    /// Id of the order that the events are about; `None`: about any, or about none.
+    pub order: Option<Id>,
 }
 
 /// Reason why a reader cannot go on.
@@ -128,6 +130,7 @@ impl Reader {
             feed: choice.feed,
             types: choice.types,
             provisional: choice.provisional,
+            order: choice.order,
             limit: 1,
         };
         let mut page = store.events(&request).await?;

@@ -35,6 +35,13 @@ pub(in crate::store::postgres) const SELECT_SOME: &str = "
         ORDER BY f.sequence LIMIT $4) AS chosen
     JOIN events AS e ON e.sequence = chosen.sequence ORDER BY e.sequence";
 
+/// Selects events of some kinds about an order. Those of one order are few.
+const SELECT_OF_ORDER: &str = "
+    SELECT e.sequence, e.type, e.body FROM orders AS o JOIN events AS e ON e.order_id = o.id
+    WHERE o.project IN (SELECT id FROM projects) AND o.sinch_id = $1 AND e.sequence + 0 > $4 AND NOT e.test
+        AND (e.type, e.provisional) IN (SELECT * FROM unnest($2::text[], $3::boolean[]))
+    ORDER BY e.sequence + 0 LIMIT $5";
+
 /// Returns the number of the newest event.
 pub(in crate::store::postgres) async fn newest(db: &mut PgConnection) -> sqlx::Result<i64> {
     let row = sqlx::query(SELECT_MARKS).fetch_one(db).await?;
@@ -43,7 +50,11 @@ pub(in crate::store::postgres) async fn newest(db: &mut PgConnection) -> sqlx::R
 
 /// Returns the statement for the events that come after a number.
 fn select(request: &FeedRequest, after: i64) -> Query<'_, Postgres, PgArguments> {
-    let select = if request.is_for_all() {
+    let select = if let Some(order) = &request.order {
+        let (types, provisional): (Vec<_>, Vec<_>) = request.kinds().into_iter().unzip();
+        let of_order = sqlx::query(SELECT_OF_ORDER).bind(order.as_str());
+        of_order.bind(types).bind(provisional)
+    } else if request.is_for_all() {
         sqlx::query(SELECT_ALL)
     } else {
         let (types, provisional): (Vec<_>, Vec<_>) = request.kinds().into_iter().unzip();

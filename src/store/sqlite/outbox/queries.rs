@@ -34,6 +34,15 @@ pub(in crate::store::sqlite) const SELECT_SOME: &str = "
         ORDER BY i.sequence LIMIT ?3) AS chosen
     CROSS JOIN events AS e ON e.sequence = chosen.sequence ORDER BY e.sequence";
 
+/// Selects events of some kinds about an order. Those of one order are few.
+pub(in crate::store::sqlite) const SELECT_OF_ORDER: &str = "
+    SELECT e.sequence, e.type, e.body FROM projects AS p
+        CROSS JOIN orders AS o ON o.project = p.id AND o.sinch_id = ?1
+        CROSS JOIN events AS e INDEXED BY events_order ON e.order_id = o.id
+    WHERE e.sequence > ?3 AND e.test = 0
+        AND EXISTS (SELECT 1 FROM json_each(?2) AS v WHERE e.type = v.value ->> 0 AND e.provisional = v.value ->> 1)
+    ORDER BY e.sequence LIMIT ?4";
+
 /// Reads all targets.
 pub(in crate::store::sqlite) async fn targets(
     db: &mut SqliteConnection,
@@ -74,7 +83,10 @@ impl Store {
             Ok(after) => after,
             Err(page) => return Ok(page),
         };
-        let found = if request.is_for_all() {
+        let found = if let Some(order) = &request.order {
+            let of_order = sqlx::query(SELECT_OF_ORDER).bind(order.as_str());
+            of_order.bind(json(&request.kinds()))
+        } else if request.is_for_all() {
             sqlx::query(SELECT_ALL)
         } else {
             sqlx::query(SELECT_SOME).bind(json(&request.kinds()))

@@ -143,7 +143,42 @@ async fn a_time_leads_to_the_events_that_follow(on: Backend) {
     }
 }
 
+async fn a_page_about_one_order_has_no_other_events(on: Backend) {
+    let fixture = Fixture::telling(on, Vec::new()).await;
+    fixture.confirm("o1", State::Created, 10).await;
+    fixture.confirm("o2", State::Created, 11).await;
+    fixture.confirm("o1", State::InReview, 12).await;
+    let of_order = |order: &str| FeedRequest {
+        order: Some(id(order)),
+        provisional: false,
+        ..all_after(0)
+    };
+    let newest = read(&fixture, &all_after(0)).await.1;
+    let (first, through) = read(&fixture, &of_order("o1")).await;
+    assert_eq!((first.len(), through), (2, newest));
+    let (second, _) = read(&fixture, &of_order("o2")).await;
+    assert_eq!(second.len(), 1);
+    assert!(first[0] < second[0] && second[0] < first[1], "{first:?}");
+    let later = FeedRequest {
+        after: Some(first[0]),
+        ..of_order("o1")
+    };
+    assert_eq!(read(&fixture, &later).await.0, first[1..]);
+    let in_review = FeedRequest {
+        types: vec![EventType::OrderInReview],
+        ..of_order("o1")
+    };
+    assert_eq!(read(&fixture, &in_review).await.0, first[1..]);
+    assert_eq!(read(&fixture, &of_order("o3")).await.0, Vec::<i64>::new());
+    let provisional = FeedRequest {
+        provisional: true,
+        ..of_order("o1")
+    };
+    assert_eq!(read(&fixture, &provisional).await.0.len(), 4);
+}
+
 suite!(
+    a_page_about_one_order_has_no_other_events,
     a_time_leads_to_the_events_that_follow,
     a_page_has_the_chosen_types_and_looks_past_all_others,
     an_event_that_tries_a_target_is_looked_past,

@@ -1,6 +1,6 @@
 # The service in an image of its own: one binary, no shell, no package manager, nothing that runs as root.
 #
-#   docker build -t sinch-callbacks .
+#   docker build -t sinch-callbacks .                            # with --build-arg FEATURES=otel: traces as well
 #   docker run --read-only --cap-drop ALL -v sinch-callbacks:/data -p 8080:8080 \
 #     --env-file FILE sinch-callbacks
 #
@@ -10,6 +10,9 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
+
+# Features of the program beside those that are on by default, with commas between them.
+ARG FEATURES=
 
 # The dependencies alone, with an empty program around them: a layer that stays until one of them changes.
 COPY Cargo.toml Cargo.lock ./
@@ -27,13 +30,13 @@ RUN mkdir src benches \
  && for bench in $(grep -A 1 '^\[\[bench\]\]' Cargo.toml | sed -n 's/^name = "\(.*\)"/\1/p'); do \
       cp src/main.rs "benches/$bench.rs"; \
     done \
- && cargo build --profile dist --locked --package sinch-callbacks
+ && cargo build --profile dist --locked --package sinch-callbacks --features "$FEATURES"
 
 # Over the empty files; the kit of the tests, of which cargo reads the manifest alone, stays empty. Touched, since cargo goes
 # by the time of a file, and a checkout may well be older than the empty program.
 COPY . .
 RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs \
- && cargo build --profile dist --locked --package sinch-callbacks \
+ && cargo build --profile dist --locked --package sinch-callbacks --features "$FEATURES" \
  && mkdir /empty
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -12,6 +12,10 @@ demo *options:
 test *filter:
     cargo test {{filter}}
 
+# Run the tests of traces
+test-traces:
+    cargo test --features otel traces
+
 # Run the tests that set the clock (need libfaketime)
 test-clock:
     cargo test --test black_box -- --ignored clock::
@@ -24,6 +28,7 @@ reference:
 lint:
     cargo fmt --all --check
     cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --all-targets --locked --features otel -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 # Run one bench, as `just bench acknowledge --quick`

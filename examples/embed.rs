@@ -24,6 +24,7 @@ use sinch_callbacks::http::server::{self, Timeouts};
 use sinch_callbacks::http::source::Sources;
 use sinch_callbacks::metrics::Metrics;
 use sinch_callbacks::store::{self, sqlite};
+use sinch_callbacks::traces::Traces;
 use sinch_numbers::signature;
 use tokio_util::sync::CancellationToken;
 
@@ -85,7 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stop = CancellationToken::new();
     // This program keeps nothing of what it refuses.
     let (quarantine, _) = Quarantine::new(metrics.clone());
-    let service = callbacks::service(settings, store.clone(), quarantine, None, metrics);
+    let traces = Traces::default();
+    let service = callbacks::service(settings, store.clone(), quarantine, None, metrics, traces);
     let serving = server::serve(listener, timeouts, admission, service, stop.clone());
     let serving = tokio::spawn(serving);
 

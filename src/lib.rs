@@ -12,6 +12,7 @@
 //! - [`files`]: files that people name, read up to a limit.
 //! - [`explain`]: codes as the operators' API sends them.
 //! - [`redact`]: the limits on the content of the log, and on its rate.
+//! - [`traces`]: spans of OpenTelemetry, with the feature `otel`.
 //! - [`config`], [`telemetry`]: the operator's settings, checked once; the log.
 //! - [`app`]: the service as a value: opens, binds, spawns, stops.
 //! - [`commands`]: the commands of the program's command line.
@@ -32,4 +33,5 @@ pub mod redact;
 pub mod sinch;
 pub mod store;
 pub mod telemetry;
+pub mod traces;
 pub mod worker;

@@ -18,7 +18,7 @@ const CRATES: [&str; 6] = [
 ];
 
 /// Crates and modules of the service, each with the others that it may name.
-const MODULES: [(&str, &str); 21] = [
+const MODULES: [(&str, &str); 22] = [
     ("number_order", ""),
     ("notifications", "number_order"),
     ("sinch_numbers", "number_order"),
@@ -34,25 +34,26 @@ const MODULES: [(&str, &str); 21] = [
         "notifications number_order exposure explain redact",
     ),
     ("metrics", "notifications number_order store explain redact"),
+    ("traces", "number_order store redact"),
     ("clock", "number_order"),
     ("sinch", "number_order sinch_numbers"),
     (
         "http",
-        "notifications number_order sinch_numbers sinch store metrics clock explain redact",
+        "notifications number_order sinch_numbers sinch store metrics traces clock explain redact",
     ),
     (
         "worker",
-        "notifications number_order sinch_numbers sinch store metrics clock redact",
+        "notifications number_order sinch_numbers sinch store metrics traces clock redact",
     ),
     ("config", "notifications number_order exposure files"),
     ("telemetry", "config redact"),
     (
         "app",
-        "notifications number_order sinch_numbers sinch store metrics clock http worker config telemetry redact",
+        "notifications number_order sinch_numbers sinch store metrics traces clock http worker config telemetry redact",
     ),
     (
         "commands",
-        "notifications number_order sinch_numbers order_form sinch_simulator sinch store metrics clock files http worker config telemetry redact app",
+        "notifications number_order sinch_numbers order_form sinch_simulator sinch store metrics traces clock files http worker config telemetry redact app",
     ),
     // The command line may name only the commands.
     ("main", "commands"),
@@ -68,10 +69,14 @@ const BACKENDS: [&str; 4] = [
 ];
 
 /// Names from outside the workspace, each with the only modules that may use it.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("sqlx", "store testkit"),
     ("axum::", "http sinch_simulator testkit"),
-    ("reqwest", "sinch_numbers sinch_simulator worker commands"),
+    (
+        "reqwest",
+        "sinch_numbers sinch_simulator worker traces commands",
+    ),
+    ("opentelemetry", "traces"),
     ("Timestamp::now", "clock testkit"),
     ("SystemTime::now", "clock"),
     ("Zoned::now", "clock"),

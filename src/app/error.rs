@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::clock::ClockError;
 use crate::store::{OpenError, StoreError};
+use crate::traces::TracesError;
 use crate::worker::EndpointError;
 use number_order::Id;
 use sinch_numbers::api::BuildError;
@@ -56,6 +57,9 @@ pub enum StartError {
         /// Reason why there is no client of its URL.
         error: EndpointError,
     },
+    /// No spans can be sent although the environment asks for it.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
 }
 
 impl StartError {
@@ -69,7 +73,8 @@ impl StartError {
             | StartError::PassedElsewhere(_)
             | StartError::Thread(..)
             | StartError::Client { .. }
-            | StartError::Target { .. } => false,
+            | StartError::Target { .. }
+            | StartError::Traces(_) => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::RunError;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::traces::Traces;
 
 /// Part of the service that runs until the service stops.
 pub(super) struct Part {
@@ -47,6 +48,7 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>
 pub(super) struct Shared {
     pub store: Store,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     /// Token that is cancelled when the service stops.
     pub stop: CancellationToken,
     /// Token that is cancelled when fetches in flight are to be abandoned.

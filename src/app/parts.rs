@@ -110,6 +110,7 @@ pub(super) fn list(config: &Config, ready: PartsInput) -> Vec<Part> {
                 policy: policy(config),
                 api_off: api_off(config),
                 metrics: shared.metrics.clone(),
+                traces: shared.traces.clone(),
             }),
         },
         Part {
@@ -208,6 +209,7 @@ impl Shared {
             lease: config.sinch.request_timeout * 4 + Duration::from_secs(10),
             resume,
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
         };
         run(fetcher.run(self.stop.clone(), self.abort.clone()))
     }
@@ -235,7 +237,8 @@ impl Shared {
             examiner.clone(),
             metrics.clone(),
         );
-        let service = callbacks::service(settings, store, quarantine, examiner, metrics);
+        let traces = self.traces.clone();
+        let service = callbacks::service(settings, store, quarantine, examiner, metrics, traces);
         let stop = self.stop.clone();
         run(server::serve(
             listener,

@@ -1,6 +1,6 @@
 //! Start of the service: the database, the listeners and the clients, and then the parts.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
@@ -18,6 +18,7 @@ use super::targets::receivers;
 use crate::clock;
 use crate::config::Config;
 use crate::store;
+use crate::traces::Traces;
 
 impl App {
     /// Tries what a start needs beside the database: that the clients can be built, and that the listeners are there.
@@ -33,11 +34,16 @@ impl App {
     }
 
     /// Opens the database and starts to work, on listeners that stayed open from another run, or on those that it opens.
+    /// Spans of what it does go to `traces`.
     ///
     /// # Errors
     ///
     /// Returns [`StartError`]; nothing runs then.
-    pub async fn start(config: Config, kept: Option<&Listeners>) -> Result<App, StartError> {
+    pub async fn start(
+        config: Config,
+        traces: Traces,
+        kept: Option<&Listeners>,
+    ) -> Result<App, StartError> {
         clock::check()?;
         // The lock comes first, so that a second instance is told that it is one, and not that a port is taken. The
         // database is opened only once the rest is known to be good, so that a start that fails leaves no trace.
@@ -54,10 +60,8 @@ impl App {
         let upkeep = metrics.clone();
         store.on_upkeep(move |task, outcome| upkeep.step(task, outcome, clock::now()));
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let local =
-            |listener: &TcpListener, configured| listener.local_addr().unwrap_or(configured);
-        let callbacks_address = local(&callbacks_listener, config.callbacks.listen);
-        let operators_address = local(&operators_listener, config.operators.listen);
+        let callbacks_address = local_address(&callbacks_listener, config.callbacks.listen);
+        let operators_address = local_address(&operators_listener, config.operators.listen);
         let limits = listener_limits(&config, getrlimit(Resource::Nofile).current);
         if let Some(shortage) = &limits.shortage {
             tracing::warn!("{shortage}");
@@ -74,6 +78,7 @@ impl App {
             shared: Shared {
                 store,
                 metrics: metrics.clone(),
+                traces,
                 stop: stop.clone(),
                 abort: abort.clone(),
             },
@@ -100,6 +105,11 @@ impl App {
             grace: config.worker.shutdown_grace,
         })
     }
+}
+
+/// Returns the address on which a listener listens: the system can have chosen the port.
+fn local_address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
 }
 
 /// Logs which files of the database others than the service can read.

@@ -145,7 +145,8 @@ fn start_code(error: &StartError) -> u8 {
         StartError::Client { .. }
         | StartError::Target { .. }
         | StartError::Passed(_)
-        | StartError::PassedElsewhere(_) => CONFIG,
+        | StartError::PassedElsewhere(_)
+        | StartError::Traces(_) => CONFIG,
         StartError::Clock(_)
         | StartError::Database(_)
         | StartError::Listen { .. }

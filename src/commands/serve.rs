@@ -19,6 +19,7 @@ use crate::app::{App, Listeners, RunError, StartError};
 use crate::config::{Config, Loaded};
 use crate::http::operators::ReloadReceiver;
 use crate::telemetry::{self, LogError, LogFilter, Logging, Sink};
+use crate::traces::Traces;
 
 /// Runs the service until a signal to stop.
 pub async fn run(config: Option<&Path>) -> ExitCode {
@@ -43,13 +44,20 @@ pub async fn run(config: Option<&Path>) -> ExitCode {
         Ok(signals) => signals,
         Err(code) => return code,
     };
+    let traces = match Traces::start() {
+        Ok(traces) => traces,
+        Err(error) => return report(&Failure::Start(error.into())),
+    };
     let mut service = Service {
         path: config,
         log,
+        traces: traces.clone(),
         stop,
         reload,
     };
-    match Box::pin(service.run(loaded.config)).await {
+    let ended = Box::pin(service.run(loaded.config)).await;
+    traces.end(LAST_SPANS_MAX).await;
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }
@@ -62,6 +70,9 @@ fn warn(loaded: &Loaded) {
     }
 }
 
+/// Maximum time at the end of the program for the last spans to be sent.
+const LAST_SPANS_MAX: Duration = Duration::from_secs(1);
+
 /// Time for which a reload waits for fetches in flight. Callbacks wait for as long, so it is short.
 const FETCHES_MAX: Duration = Duration::from_secs(1);
 
@@ -70,6 +81,7 @@ struct Service<'a> {
     /// Path of the configuration file, as the command line names it.
     path: Option<&'a Path>,
     log: Logging,
+    traces: Traces,
     stop: CancellationToken,
     /// SIGHUP, at which the configuration is read anew.
     reload: Signal,
@@ -91,7 +103,8 @@ enum Failure {
 impl Service<'_> {
     /// Runs the service until the signal to stop, with one configuration after the other.
     async fn run(&mut self, mut config: Config) -> Result<(), Failure> {
-        let mut app = App::start(config.clone(), None)
+        let mut app = self
+            .start(config.clone(), None)
             .await
             .map_err(Failure::Start)?;
         service_manager::keep_watchdog();
@@ -129,6 +142,11 @@ impl Service<'_> {
                 .start_next(&mut config, next, listeners.as_ref())
                 .await?;
         }
+    }
+
+    /// Starts a run of the service.
+    async fn start(&self, config: Config, kept: Option<&Listeners>) -> Result<App, StartError> {
+        App::start(config, self.traces.clone(), kept).await
     }
 
     /// Returns the configuration that the next SIGHUP, or an operator's request, brings. One with a fault changes nothing.
@@ -191,7 +209,8 @@ impl Service<'_> {
         next: Next,
         kept: Option<&Listeners>,
     ) -> Result<App, Failure> {
-        match App::start(next.config.clone(), Some(&next.listeners)).await {
+        let listeners = Some(&next.listeners);
+        match self.start(next.config.clone(), listeners).await {
             Ok(app) => {
                 *config = next.config;
                 self.log.set_filter(next.filter);
@@ -200,7 +219,7 @@ impl Service<'_> {
             }
             Err(error) => {
                 tracing::error!(%error, "not reloaded: everything stays as it was");
-                let app = App::start(config.clone(), kept).await;
+                let app = self.start(config.clone(), kept).await;
                 app.map_err(Failure::Start)
             }
         }

@@ -29,11 +29,13 @@ use super::problem::Problem;
 use super::quarantine::{Doubtful, Quarantine};
 use super::refused_request::{Caller, RefusedRequest};
 use super::server::HttpService;
+use super::traced::Received;
 use super::unread_body;
 use crate::clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::redact;
 use crate::store::{Accepted, DeliveryContent, QuarantineReason, Store};
+use crate::traces::Traces;
 use notifications::CallbackRefusal;
 use number_order::{CallbackKey, Id};
 
@@ -44,6 +46,7 @@ struct CallbackHandler {
     quarantine: Quarantine,
     examiner: Option<Arc<Examiner>>,
     metrics: Arc<Metrics>,
+    traces: Traces,
 }
 
 /// Returns the callback listener's service. It is not a router: a path leads to a project and to nothing else. So the
@@ -55,6 +58,7 @@ pub fn service(
     quarantine: Quarantine,
     examiner: Option<Arc<Examiner>>,
     metrics: Arc<Metrics>,
+    traces: Traces,
 ) -> impl HttpService {
     let handler = Arc::new(CallbackHandler {
         settings,
@@ -62,6 +66,7 @@ pub fn service(
         quarantine,
         examiner,
         metrics,
+        traces,
     });
     service_fn(move |request: Request<Incoming>| {
         let handler = handler.clone();
@@ -243,8 +248,12 @@ impl CallbackHandler {
             tracing::warn!(%project, reason = reason.code(), %text, "parked: a genuine callback was not understood");
         }
         let event_id = delivery.event_id.clone();
+        let received = self.traces.is_on().then(|| Received::note(&delivery));
         match self.store.accept(delivery).await {
             Ok(accepted) => {
+                if let Some(received) = received {
+                    self.traces.record(|| received.span(accepted, clock::now()));
+                }
                 if accepted == Accepted::Conflict {
                     let event = redact::peer_text(event_id.as_deref().unwrap_or_default());
                     tracing::warn!(%project, event, "the same event came with another body; both are kept");

@@ -18,4 +18,5 @@ mod refused_request;
 mod reverify;
 pub mod server;
 pub mod source;
+mod traced;
 mod unread_body;

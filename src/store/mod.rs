@@ -39,6 +39,7 @@ mod types;
 
 pub use error::{OpenError, StoreError};
 pub use opening::{Held, Run, Settings, check, hold, open};
+pub use sql::inbox::event_name;
 pub use types::{
     Accepted, ActionFilter, ActionRow, AlertChanges, AlertFilter, AlertQuery, AlertRow, AnyAlert,
     Body, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DELIVERY_PHASES,

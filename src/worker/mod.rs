@@ -17,6 +17,7 @@ mod secrets;
 mod service_alerts;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 pub use alerts::AlertWorker;
 pub use fetch::Fetcher;

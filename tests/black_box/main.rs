@@ -73,6 +73,10 @@ mod snapshots;
 mod start;
 #[cfg(feature = "postgres")]
 mod store_copies;
+#[cfg(feature = "otel")]
+mod traces;
 mod unallowed_sources;
 mod waiting;
 mod watch;
+#[cfg(not(feature = "otel"))]
+mod without_traces;

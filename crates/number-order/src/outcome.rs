@@ -107,6 +107,40 @@ impl Outcome {
         }
     }
 
+    /// Returns the state that is confirmed by the answer, also if it was before; `None` if the answer confirms none.
+    pub fn confirmed(&self) -> Option<State> {
+        match self {
+            Outcome::FirstAnswer { state }
+            | Outcome::Refreshed { state }
+            | Outcome::Unchanged { state }
+            | Outcome::Gone { state }
+            | Outcome::Advanced { to: state, .. }
+            | Outcome::Redated { to: state, .. } => Some(*state),
+            Outcome::ExpiredUnseen => Some(State::Expired),
+            Outcome::Older { .. }
+            | Outcome::Ahead { .. }
+            | Outcome::Tied { .. }
+            | Outcome::UnknownState { .. }
+            | Outcome::NotFound => None,
+        }
+    }
+
+    /// Returns `true` if the answer changes the confirmed state of the order.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Outcome::FirstAnswer { .. } | Outcome::Advanced { .. } | Outcome::ExpiredUnseen => true,
+            Outcome::Redated { from, to } => from != to,
+            Outcome::Refreshed { .. }
+            | Outcome::Unchanged { .. }
+            | Outcome::Gone { .. }
+            | Outcome::Older { .. }
+            | Outcome::Ahead { .. }
+            | Outcome::Tied { .. }
+            | Outcome::UnknownState { .. }
+            | Outcome::NotFound => false,
+        }
+    }
+
     /// Returns `true` if an operator should learn of the answer because it ought not to happen.
     pub fn is_anomaly(&self) -> bool {
         match self {

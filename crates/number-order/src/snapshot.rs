@@ -245,10 +245,8 @@ fn drop_settled_hints(order: &mut Order, fetched_at: Time, policy: &Policy) {
     let (Some(confirmed), None) = (&order.confirmed, &order.tie) else {
         return;
     };
-    let settled = |claim: &Hint| {
-        let is_confirmed = claim.state == Some(confirmed.state);
-        is_confirmed || is_superseded(claim, confirmed) || fetched_at >= claim.sure_at(policy)
-    };
+    let (state, updated_at) = (confirmed.state, Some(confirmed.updated_at));
+    let settled = |claim: &Hint| claim.is_settled_by(state, updated_at, fetched_at, policy);
     order.doubts.retain(|doubt| !settled(doubt));
     let hints = std::mem::take(&mut order.hints);
     for hint in hints.into_iter().filter(|hint| !settled(hint)) {
@@ -266,12 +264,23 @@ fn drop_settled_hints(order: &mut Order, fetched_at: Time, policy: &Policy) {
     });
 }
 
-/// Returns `true` if what the claim says surely came before the order's confirmed state: both times are Sinch's, and
-/// nothing is said before it has come about.
-fn is_superseded(claim: &Hint, confirmed: &Confirmed) -> bool {
-    claim
-        .said_at
-        .is_some_and(|said_at| confirmed.updated_at > said_at.plus(Policy::SKEW))
+impl Hint {
+    /// Returns `true` if an answer that confirms a state, with this `updateTime`, settles the claim for good: the state is
+    /// the claimed one, or surely came after it, or the fetch was sent so late that its answer includes the claim.
+    pub fn is_settled_by(
+        &self,
+        confirmed: State,
+        updated_at: Option<Time>,
+        fetched_at: Time,
+        policy: &Policy,
+    ) -> bool {
+        // Both times are Sinch's, and nothing is said before it has come about.
+        let is_superseded = self
+            .said_at
+            .zip(updated_at)
+            .is_some_and(|(said_at, updated_at)| updated_at > said_at.plus(Policy::SKEW));
+        self.state == Some(confirmed) || is_superseded || fetched_at >= self.sure_at(policy)
+    }
 }
 
 /// Returns `true` if the claim names an open state that the order seems to have passed on the way to its confirmed

@@ -98,7 +98,9 @@ impl Process {
     ) -> Process {
         for (name, _) in std::env::vars_os() {
             let is_set = command.get_envs().any(|(set, _)| set == name);
-            if name.to_string_lossy().starts_with("SINCH_CALLBACKS_") && !is_set {
+            let configures = ["SINCH_CALLBACKS_", "OTEL_"];
+            let shown = name.to_string_lossy();
+            if configures.iter().any(|start| shown.starts_with(start)) && !is_set {
                 command.env_remove(name);
             }
         }

@@ -19,6 +19,7 @@ use crate::app::{self, StartError, TargetError};
 use crate::clock;
 use crate::config::{Api, Config, Operators};
 use crate::store;
+use crate::traces::{Checked, Traces};
 use crate::worker::JudgedAddress;
 
 /// Maximum time for the request to an instance that may run.
@@ -185,7 +186,22 @@ async fn verdicts(config: &Config) -> Vec<(String, Verdict)> {
     for (name, examined) in app::examine_targets(config).await {
         verdicts.push(target_verdict(&name, examined));
     }
+    verdicts.extend(traces_verdict().map(|verdict| ("traces".to_owned(), verdict)));
     verdicts
+}
+
+/// Returns the result for traces; `None`: the environment asks for none.
+fn traces_verdict() -> Option<Verdict> {
+    match Traces::check() {
+        Ok(Checked::Off) => None,
+        Ok(Checked::Good) => Some(Verdict::Good),
+        Ok(Checked::NotBuilt) => {
+            let sentence =
+                "the environment asks for them, and the program was built without the feature otel";
+            Some(Verdict::LeftOut(sentence.to_owned()))
+        }
+        Err(error) => Some(Verdict::Failed(error.into())),
+    }
 }
 
 fn target_verdict(

@@ -35,6 +35,7 @@ use crate::app::{App, RunError, StartError};
 use crate::config::DatabaseUrl;
 use crate::config::{DatabasePlace, Log, LogFormat};
 use crate::telemetry::{self, Sink};
+use crate::traces::Traces;
 use sinch_simulator::{Script, Simulator};
 
 /// Arguments of `demo`.
@@ -127,7 +128,7 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let receiver = Receiver::bind()?;
     let mut config = config(&keys, &simulator, &script, listen, database);
     config.targets.push(receiver.target());
-    let app = App::start(config, None).await?;
+    let app = App::start(config, Traces::default(), None).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
     let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;

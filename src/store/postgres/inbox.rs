@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row};
 
 use super::error::Fault;
 use super::storable;
-use crate::store::sql::inbox::{Content, dedup_key, digest};
+use crate::store::sql::inbox::{Content, digest};
 use crate::store::{Accepted, DeliveryContent, NewDelivery, StoreError};
 use number_order::{CallbackKey, OtherEvent};
 
@@ -94,7 +94,7 @@ impl Incoming {
         let owned = |text: Option<&str>| text.map(|text| storable(text).into_owned());
         Incoming {
             project: delivery.project.as_str().to_owned(),
-            dedup_key: storable(&dedup_key(delivery)).into_owned(),
+            dedup_key: storable(&delivery.dedup_key()).into_owned(),
             digest: digest(&delivery.body),
             received_at,
             kind,

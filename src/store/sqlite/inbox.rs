@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::{BEGIN, Statements};
-use crate::store::sql::inbox::{Content, dedup_key, digest, fingerprint};
+use crate::store::sql::inbox::{Content, digest, fingerprint};
 use crate::store::{Accepted, NewDelivery};
 use number_order::{CallbackKey, Id};
 
@@ -73,7 +73,7 @@ pub(super) async fn accept<'a>(
             Ok(NewRow {
                 id: *next_id - 1,
                 project,
-                dedup_key: dedup_key(delivery),
+                dedup_key: delivery.dedup_key(),
                 delivery,
             })
         })

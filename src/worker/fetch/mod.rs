@@ -13,6 +13,7 @@ mod signal;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::redacted;
 use crate::store::{Circuit, Claim, Store, StoreError};
+use crate::traces::Traces;
 use number_order::{Backoff, Id, Policy, Time};
 use sinch_numbers::api::Client;
 
@@ -57,6 +59,8 @@ pub struct Fetcher {
     pub resume: Arc<Notify>,
     /// Metrics that receive the fetcher's heartbeat.
     pub metrics: Arc<Metrics>,
+    /// Receiver of spans about the fetches.
+    pub traces: Traces,
 }
 
 /// State that the slots of one project share.
@@ -142,6 +146,7 @@ impl Fetcher {
             project: self.project.clone(),
             store: self.store.clone(),
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
         };
         let limits = self.limits();
         // One task more, so that what is prefetched is released in time though every fetch hangs.

@@ -1,18 +1,24 @@
 //! Records the results of fetches: those that arrive close together share a commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::traced;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::redact::{millis, redacted};
 use crate::store::{FetchResult, Recorded, Store, StoreError};
+use crate::traces::Traces;
 use crate::worker::frame::{STORE_PAUSE, record_step};
 use crate::worker::gather::gather;
 use crate::worker::logged_id;
 use number_order::{Answer, Failure, Id};
+
+/// Maximum time to read the histories by which the fetches of a commit belong to traces. The next results wait for it.
+const HISTORIES_MAX: Duration = Duration::from_secs(1);
 
 /// Recorder of the results of one project's fetches.
 pub(in crate::worker) struct Recorder {
@@ -22,6 +28,8 @@ pub(in crate::worker) struct Recorder {
     pub store: Store,
     /// Metrics that receive the worker's heartbeat, and the outcome of the last fetch.
     pub metrics: Arc<Metrics>,
+    /// Receiver of a span for each recorded fetch, in each trace to which the fetch belongs.
+    pub traces: Traces,
 }
 
 impl Recorder {
@@ -51,6 +59,7 @@ impl Recorder {
             let rejected = matches!(recorded, Err(StoreError::Rejected(_)));
             if let Some(recorded) = record_step(&self.metrics, name, recorded)? {
                 self.report_results(&results, &recorded);
+                self.trace(&results, &recorded).await;
                 return Ok(());
             }
             if rejected {
@@ -67,6 +76,30 @@ impl Recorder {
                     ..fetch.clone()
                 })
                 .collect();
+        }
+    }
+
+    /// Records spans of fetches that are on disk. What cannot be read in time is left out: traces hold up no fetch.
+    async fn trace(&self, results: &[FetchResult], recorded: &[Recorded]) {
+        if !self.traces.is_on() {
+            return;
+        }
+        let (now, deadline) = (clock::now(), Instant::now() + HISTORIES_MAX);
+        for (fetch, recorded) in results.iter().zip(recorded) {
+            let Recorded::Done { outcome, .. } = recorded else {
+                continue;
+            };
+            let read = self.store.history(&fetch.claim.key);
+            let Ok(Ok(Some(history))) = timeout_at(deadline, read).await else {
+                tracing::debug!(
+                    "a fetch is in no trace: its order's history could not be read in time"
+                );
+                continue;
+            };
+            for event in traced::events(&history.deliveries, &history.fetches, &fetch.policy) {
+                self.traces
+                    .record(|| traced::span(fetch, outcome, event, now));
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::store::{
     self, Claim, ClaimOrder, ClaimRequest, FetchResult, Rate, RetentionPeriods, Store, StoreError,
     WatchRequest,
 };
+use crate::traces::Traces;
 use crate::worker::fetch::recorder::Recorder;
 use crate::worker::{AlertWorker, Fetcher, InboxWorker, RetentionWorker, run};
 use number_order::{Answer, Backoff, Id, Limits, Policy};
@@ -106,6 +107,7 @@ impl Fixture {
                     policy: policy(),
                     api_off: Vec::new(),
                     metrics: metrics.clone(),
+                    traces: Traces::default(),
                 };
                 self.spawn(run(inbox_worker, metrics, stop));
             }
@@ -137,6 +139,7 @@ impl Fixture {
                     project: project(),
                     store: store.clone(),
                     metrics,
+                    traces: Traces::default(),
                 };
                 let claim = claim_one(&store).await.expect("the store can be used");
                 self.spawn(recorder.run(came));
@@ -211,6 +214,7 @@ fn fetcher(store: Store, metrics: Arc<Metrics>) -> Fetcher {
         lease: DEADLINE,
         resume: Arc::new(Notify::new()),
         metrics,
+        traces: Traces::default(),
     }
 }
 

@@ -41,6 +41,9 @@ fn answers_against_a_confirmed_state() {
                 assert_eq!(now.state, if applied { state } else { known });
                 assert_eq!(now.reopened, applied && known.is_final());
                 assert_eq!(change.transition.is_some(), applied);
+                assert_eq!(expected.is_change(), applied);
+                let confirms = state == known && relation != "older" || applied;
+                assert_eq!(expected.confirmed(), confirms.then_some(now.state));
             }
         }
     }

@@ -49,6 +49,7 @@ proptest! {
         for inputs in all {
             let before = order.clone();
             let mut redated = false;
+            let mut outcome = None;
             match inputs {
                 Input::Event(status, said_at, now) => {
                     let event = Event { status, said_at: said_at.map(Time), received_at: Time(now) };
@@ -76,11 +77,18 @@ proptest! {
                     let rested_at = Time(now).plus(policy.cooldown);
                     let next_at = change.order.fetch_at;
                     prop_assert!(!change.outcome.is_conclusive() || next_at.is_none_or(|at| at >= rested_at));
-                    order = change.order;
+                    (order, outcome) = (change.order, Some(change.outcome));
                 }
                 Input::NotFound(now) => {
-                    order = reconcile(&order, &Answer::NotFound, Time(now), &policy).order;
+                    let change = reconcile(&order, &Answer::NotFound, Time(now), &policy);
+                    (order, outcome) = (change.order, Some(change.outcome));
                 }
+            }
+            if let Some(outcome) = outcome {
+                // What an outcome says of the confirmed state is what the order has.
+                let state = |order: &Order| order.confirmed.as_ref().map(|c| c.state);
+                prop_assert_eq!(outcome.is_change(), state(&order) != state(&before));
+                prop_assert!(outcome.confirmed().is_none() || outcome.confirmed() == state(&order));
             }
             let updated_at = |order: &Order| order.confirmed.as_ref().map(|c| c.updated_at);
             prop_assert!(redated || updated_at(&order) >= updated_at(&before));

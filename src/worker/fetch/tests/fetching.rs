@@ -22,6 +22,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::sinch::ANSWER_MAX_BYTES;
 use crate::store::{self, Settings, Store, StoreError, WatchRequest};
+use crate::traces::Traces;
 use crate::worker::Fetcher;
 use number_order::{Backoff, Policy};
 use sinch_numbers::api::{Access, Auth, Client};
@@ -165,6 +166,7 @@ impl Fixture {
             lease: NEVER * 2,
             resume: Arc::default(),
             metrics,
+            traces: Traces::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::simulated::project;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{ClaimOrder, ClaimRequest, FetchResult, Rate};
+use crate::traces::Traces;
 use crate::worker::fetch::recorder::Recorder;
 use number_order::{Answer, Snapshot, State, Status};
 
@@ -52,6 +53,7 @@ impl Fixture {
             project: project(),
             store: self.store.clone(),
             metrics: Arc::new(Metrics::new()),
+            traces: Traces::default(),
         };
         assert_eq!(recorder.run(received).await, Ok(()));
     }

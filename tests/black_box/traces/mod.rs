@@ -1,6 +1,8 @@
 //! Traces, as a collector sees them.
 
 mod collector;
+#[cfg(feature = "postgres")]
+mod replicas;
 mod trouble;
 
 use std::time::Duration;

@@ -33,62 +33,74 @@ pub async fn measure(
     );
     let mut connection = Connection::open(ALLOWED, service.operators).await?;
     for question in REQUESTS {
-        let mut took = Vec::with_capacity(times);
-        // The first question loads the pages that every answer needs, and is not counted.
-        for turn in 0..=times {
-            let path = choice.ask(question);
-            let request = Request::new("GET", &path).bytes();
-            let began = Instant::now();
-            let answer = connection.exchange(&request).await?;
-            if answer.status != 200 {
-                return Err(format!("{path} is answered {}", answer.status).into());
-            }
-            if turn > 0 {
-                took.push(began.elapsed());
-            }
-        }
+        let ask = |choice: &mut Choice| Request::new("GET", &choice.ask(question));
+        let took = requests(&mut connection, times, || ask(&mut choice), &[200]).await?;
         judge(kind, question, took, results);
     }
     for (path, body) in WRITES {
-        let mut took = Vec::with_capacity(times);
-        for turn in 0..=times {
-            let path = choice.ask(path);
-            let request = Request::post(&path, *body).bytes();
-            let began = Instant::now();
-            let answer = connection.exchange(&request).await?;
-            // What was chosen twice is dealt with already.
-            if !matches!(answer.status, 200..300 | 404 | 409) {
-                return Err(format!("{path} is answered {}", answer.status).into());
-            }
-            if turn > 0 {
-                took.push(began.elapsed());
-            }
-        }
+        let ask = |choice: &mut Choice| Request::post(&choice.ask(path), *body);
+        // What was chosen twice is dealt with already.
+        let good = [200, 202, 404, 409];
+        let took = requests(&mut connection, times, || ask(&mut choice), &good).await?;
         judge(kind, path, took, results);
     }
-    let config = settings.path();
-    let fixed = ["--config".as_ref(), config.as_os_str()];
     for question in COMMANDS {
-        let mut took = Vec::with_capacity(runs);
-        for turn in 0..=runs {
-            let asked = choice.ask(question);
-            let arguments = fixed.into_iter().chain(asked.split(' ').map(AsRef::as_ref));
-            let began = Instant::now();
-            let program = Command::new(settings.program());
-            let ended = Process::spawn(program, arguments, Output::Kept)
-                .ended()
-                .await;
-            // `status` ends with 3 where something needs attention.
-            if !matches!(ended.code, Some(0 | 3)) {
-                return Err(format!("{asked}: {ended:?}").into());
-            }
-            if turn > 0 {
-                took.push(began.elapsed());
-            }
-        }
+        let took = commands(settings, runs, || choice.ask(question)).await?;
         judge(kind, question, took, results);
     }
     Ok(())
+}
+
+/// Sends so many requests, and returns the time that each took. The first one loads the pages that every answer needs, and is
+/// not counted.
+async fn requests(
+    connection: &mut Connection,
+    times: usize,
+    mut next: impl FnMut() -> Request,
+    good: &[u16],
+) -> Outcome<Vec<Duration>> {
+    let mut took = Vec::with_capacity(times);
+    for turn in 0..=times {
+        let request = next().bytes();
+        let began = Instant::now();
+        let answer = connection.exchange(&request).await?;
+        if !good.contains(&answer.status) {
+            let request = String::from_utf8_lossy(&request).into_owned();
+            return Err(format!("{} is answered: {request}", answer.status).into());
+        }
+        if turn > 0 {
+            took.push(began.elapsed());
+        }
+    }
+    Ok(took)
+}
+
+/// Runs a command so many times, and returns the time that each took. The first one is not counted.
+async fn commands(
+    settings: &Settings,
+    runs: usize,
+    mut next: impl FnMut() -> String,
+) -> Outcome<Vec<Duration>> {
+    let config = settings.path();
+    let fixed = ["--config".as_ref(), config.as_os_str()];
+    let mut took = Vec::with_capacity(runs);
+    for turn in 0..=runs {
+        let asked = next();
+        let arguments = fixed.into_iter().chain(asked.split(' ').map(AsRef::as_ref));
+        let began = Instant::now();
+        let program = Command::new(settings.program());
+        let ended = Process::spawn(program, arguments, Output::Kept)
+            .ended()
+            .await;
+        // `status` ends with 3 where something needs attention.
+        if !matches!(ended.code, Some(0 | 3)) {
+            return Err(format!("{asked}: {ended:?}").into());
+        }
+        if turn > 0 {
+            took.push(began.elapsed());
+        }
+    }
+    Ok(took)
 }
 
 fn judge(kind: Kind, question: &str, mut took: Vec<Duration>, results: &mut Results) {

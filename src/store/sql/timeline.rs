@@ -121,9 +121,11 @@ pub(in crate::store) fn select_transitions<DB: Binds>(
     );
     match (&filter.order, filter.state) {
         // Without the empty text the databases would walk through the index of the state.
-        (Some(_), state) => push_transitions(&mut query, "v.to_state || ''", state, filter, after),
+        (Some(_), state) => {
+            push_transitions(&mut query, "v.to_state || ''", state, filter, after);
+        }
         (None, Some(state)) => {
-            push_transitions(&mut query, "v.to_state", Some(state), filter, after)
+            push_transitions(&mut query, "v.to_state", Some(state), filter, after);
         }
         (None, None) => {
             for (index, state) in State::ALL.iter().enumerate() {

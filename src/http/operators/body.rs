@@ -61,7 +61,8 @@ fn object<T: Object>(body: &[u8]) -> Result<T, String> {
         let Property { name, values, .. } = property;
         return Err(format!("{name}: missing; write {values}"));
     }
-    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
+    let fields = with_integers(Value::Object(fields));
+    serde_path_to_error::deserialize(fields).map_err(|error| {
         let at = match error.path().iter().next() {
             Some(Segment::Map { key }) => property::<T>(key),
             _ => None,
@@ -71,6 +72,31 @@ fn object<T: Object>(body: &[u8]) -> Result<T, String> {
             None => format!("write a JSON object with {names}"),
         }
     })
+}
+
+/// Returns a value in which each number that is an integer is written as one: JSON does not tell 5.0 from 5.
+fn with_integers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            // Beyond this a float has no digits after the point, and may have lost some before it.
+            let exact = |float: &f64| float.fract() == 0.0 && float.abs() <= 2f64.powi(53);
+            let integer = number.as_f64().filter(exact).map(|float| float as i64);
+            match integer {
+                Some(integer) if number.is_f64() => integer.into(),
+                _ => Value::Number(number),
+            }
+        }
+        Value::Array(values) => values.into_iter().map(with_integers).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            Value::Object(
+                fields
+                    .map(|(name, value)| (name, with_integers(value)))
+                    .collect(),
+            )
+        }
+        other => other,
+    }
 }
 
 fn property<T: Object>(name: &str) -> Option<&'static Property> {
@@ -84,7 +110,29 @@ fn is_missing(fields: &Map<String, Value>, name: &str) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_number_that_is_an_integer_is_read_as_one() {
+        for (written, read) in [
+            (
+                json!({"after": 190_912_417_123_820.0}),
+                json!({"after": 190_912_417_123_820_i64}),
+            ),
+            (json!([5.0, {"a": -1e3}]), json!([5, {"a": -1000}])),
+            (json!(1e300), json!(1e300)),
+            (json!(0.5), json!(0.5)),
+            (json!(u64::MAX), json!(u64::MAX)),
+            (
+                json!({"a": "5.0", "b": null, "c": true}),
+                json!({"a": "5.0", "b": null, "c": true}),
+            ),
+        ] {
+            assert_eq!(with_integers(written), read);
+        }
+    }
 
     /// Returns the reason with which a body is refused; `None` if it is accepted.
     pub fn refused<T: Object, U>(body: &str, check: fn(T) -> Result<U, Problem>) -> Option<String> {

@@ -88,6 +88,8 @@ enum Command {
     /// See the events that other systems are told, and how they take them; send them again; make keys, print schemas.
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Say what retention removes now, or would remove by other periods; needs --dry-run and removes nothing itself.
+    Prune(commands::prune::Arguments),
     /// Make all the checks that `serve` makes at its start, without serving.
     Check(commands::check::Arguments),
     /// See the configuration as it is in force.
@@ -211,6 +213,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Order(command) => commands::order::run(config, command).await,
         Command::Numbers(command) => commands::numbers::run(config, command).await,
         Command::Events(command) => commands::events::run(config, command).await,
+        Command::Prune(arguments) => commands::prune::run(config, arguments).await,
         Command::Check(arguments) => commands::check::run(config, arguments).await,
         Command::Config(command) => commands::config::run(config, command).await,
         Command::Backup(arguments) => commands::backup::backup(config, arguments).await,

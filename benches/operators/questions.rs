@@ -73,6 +73,9 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/quarantine?reason=unknown-source&sort=newest",
     "/api/v1/actions",
     "/api/v1/actions?since={time}",
+    "/api/v1/retention",
+    "/api/v1/retention?bodies_days=1&deliveries_days=20&quarantine_days=1&events_days=10",
+    "/api/v1/retention?bodies_days=1&deliveries_days=2&parked_days=3&events_days=1&orders_days=5",
     "/api/v1/targets",
     "/api/v1/notifications",
     "/api/v1/notifications?phase=waiting",
@@ -127,6 +130,7 @@ pub const COMMANDS: &[&str] = &[
     "events redrive --all --dry-run",
     "reverify --dry-run",
     "drop-project {project}",
+    "prune --dry-run --bodies 7d",
     "config show",
 ];
 

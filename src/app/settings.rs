@@ -252,6 +252,7 @@ pub(super) fn operators_settings(
             .collect(),
         reload,
         deadlines: config.deadlines.orders.clone(),
+        retention: retention_periods(config),
         // It is made of texts alone, so it can always be written.
         configuration: serde_json::to_value(&config.in_force).unwrap_or_default(),
         body_timeout: config.callbacks.body_timeout,

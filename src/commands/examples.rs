@@ -123,6 +123,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("events key new", &[""]),
     ("events key public", &["crm"]),
     ("events send-test", &["crm order.completed"]),
+    (
+        "prune",
+        &[
+            "--dry-run",
+            "--dry-run --bodies 7d --deliveries 30d",
+            "--dry-run --json",
+        ],
+    ),
     ("check", &["", "--online"]),
     ("config show", &["--set", "--next"]),
     (

@@ -40,6 +40,7 @@ pub mod output;
 mod pages;
 pub mod parked;
 mod project_client;
+pub mod prune;
 pub mod quarantine;
 pub mod replay;
 pub mod resume;

@@ -31,6 +31,7 @@ mod parked_face;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod quarantine_face;
+mod retention_face;
 mod sql;
 pub mod sqlite;
 #[cfg(test)]
@@ -44,18 +45,18 @@ pub use types::{
     Accepted, ActionFilter, ActionRow, AlertChanges, AlertFilter, AlertQuery, AlertRow, AnyAlert,
     Body, Circuit, Claim, ClaimOrder, ClaimRequest, Claimed, Convergence, Cursor, DELIVERY_PHASES,
     DeliveryContent, DeliveryFilter, DeliveryKind, DeliveryRow, Dismissed, DueNumber, EventPage,
-    FeedEvent, FeedRequest, FetchResult, FetchRow, Found, Holdings, Kept, ListedAlert,
+    FeedEvent, FeedRequest, FetchResult, FetchRow, Found, Holdings, Kept, KindReport, ListedAlert,
     ListedDelivery, ListedTransition, Listing, NOTIFICATION_PHASES, NewAction, NewDelivery,
     NewPlacement, NewQuarantined, NewStep, NextNumber, NotificationClaim, NotificationFilter,
     NotificationOutcome, NotificationRequest, NotificationResult, NotificationRow,
     NotificationsClaimed, NumberChange, NumberFetchResult, NumberQuery, NumberRecorded, NumberRow,
     Observed, OrderDetail, OrderFilter, OrderRow, Ordered, Origin, ParkedDelivery, ParkedFound,
-    PlacementFound, PlacementRow, ProcessReport, ProcessRequest, Processed, Pruned,
+    PlacementFound, PlacementRow, Precision, ProcessReport, ProcessRequest, Processed, Pruned,
     QuarantineFilter, QuarantinePart, QuarantineReason, QuarantineRow, Quarantined, Quarantining,
-    Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionPeriods, ServiceAlertChanges,
-    ServiceAlertRow, Span, Standing, StateCount, StepBegun, StepEnded, StepRow, StepUpdate,
-    Summary, TargetRow, TargetSettings, TestEvent, TransitionFilter, TransitionRow, UnreadableRow,
-    Unwatched, WatchRequest,
+    Rate, Recorded, RecordedAlert, ResolvedAlert, RetentionKind, RetentionPeriods, RowCount,
+    ServiceAlertChanges, ServiceAlertRow, Span, Standing, StateCount, StayReason, StepBegun,
+    StepEnded, StepRow, StepUpdate, Summary, TargetRow, TargetSettings, TestEvent,
+    TransitionFilter, TransitionRow, UnreadableRow, Unwatched, WatchRequest,
 };
 
 use std::ops::RangeInclusive;
@@ -236,7 +237,7 @@ impl Store {
     }
 }
 
-/// Alerts, retention, and checks that all is well.
+/// Alerts, and checks that all is well.
 impl Store {
     /// Returns the alerts that have begun to fire since they were last recorded, at most `limit` of each kind, the most
     /// urgent first; and those that no longer fire. Changes beyond the limit are found by the next call.
@@ -276,16 +277,6 @@ impl Store {
         now: Time,
     ) -> Result<ServiceAlertChanges, StoreError> {
         backend!(self, store => store.check_service(observed, limits, now).await)
-    }
-
-    /// Prunes some of what has been kept for its retention period. If nothing is left to prune, the backend may return
-    /// some free space to the disk instead.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; everything is still there then.
-    pub async fn prune(&self, periods: RetentionPeriods, now: Time) -> Result<Pruned, StoreError> {
-        backend!(self, store => store.prune(periods, now).await)
     }
 
     /// Writes to the disk, and accepts a callback of each project and undoes it, to prove that both are possible.

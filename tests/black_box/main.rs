@@ -31,6 +31,7 @@ mod installation;
 mod interposer;
 mod kills;
 mod meanwhile;
+mod metrics_readers;
 mod monitoring;
 mod not_http;
 mod notifications;

@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 
 use testkit::{PATH, Request, SECRET, Service, Settings, event, folder, not_tried, now, until};
 
-const RULES: &str = include_str!("../../deploy/prometheus/alerts.yaml");
-const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboard.json");
+pub const RULES: &str = include_str!("../../deploy/prometheus/alerts.yaml");
+pub const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboard.json");
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 const PREFIXES: [&str; 2] = ["sinch_callbacks_", "process_"];
 
 /// Returns the names of this program's metrics in a text.
-fn names(text: &str) -> BTreeSet<&str> {
+pub fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words
         .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
@@ -22,7 +22,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 }
 
 /// Asks for the figures in Prometheus's older form.
-async fn older(service: &Service) -> String {
+pub async fn older(service: &Service) -> String {
     let request = Request::new("GET", "/metrics").header("Accept", "text/plain;version=0.0.4");
     let answer = service.send_to_operators(&request).await;
     assert_eq!(answer.status, 200);
@@ -81,6 +81,25 @@ fn each_alert_fires_on_a_made_series() {
     }
 }
 
+/// Checks a text with Prometheus's own tool; `false`: it is not installed.
+fn is_checked(text: &str) -> bool {
+    let checked = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut checked) = checked else {
+        return false;
+    };
+    let mut input = checked.stdin.take().expect("a pipe");
+    input.write_all(text.as_bytes()).expect("is read");
+    drop(input);
+    let ended = checked.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{ended:?}");
+    true
+}
+
 #[tokio::test]
 async fn prometheus_finds_no_fault_with_the_figures() {
     let folder = folder();
@@ -97,20 +116,18 @@ async fn prometheus_finds_no_fault_with_the_figures() {
         let count = format!("sinch_callbacks_{histogram}_seconds_count 0\n");
         assert!(text.contains(&count), "{count} in {text}");
     }
-    let checked = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut checked) = checked else {
+    if !is_checked(&text) {
         return not_tried("the form of /metrics: promtool is not installed (package prometheus)");
-    };
-    let mut input = checked.stdin.take().expect("a pipe");
-    input.write_all(text.as_bytes()).expect("is read");
-    drop(input);
-    let ended = checked.wait_with_output().expect("it ends");
-    assert!(ended.status.success(), "{ended:?}");
+    }
+    for body in [event("e1", "o1", "IN_REVIEW", now()), "no JSON".to_owned()] {
+        service.deliver(body).await;
+    }
+    let text = until("what came to be counted", async || {
+        let text = older(&service).await;
+        let is_counted = text.contains("sinch_callbacks_acknowledgement_seconds_count 2\n");
+        is_counted.then_some(text)
+    });
+    assert!(is_checked(&text.await));
     service.stop_well().await;
 }
 

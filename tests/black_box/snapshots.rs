@@ -203,6 +203,25 @@ async fn projects() {
     assert_snapshot("project_dropped", &dropped);
 }
 
+#[tokio::test]
+async fn what_retention_keeps() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = Service::start(&settings).await;
+    service
+        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
+        .await;
+    service.order_with("o1", 1).await;
+    // Of a parked delivery the report says why it stays, once the shortest period is over.
+    let path = "/api/v1/retention?bodies_days=0.00001";
+    let report = until("the period to be over", async || {
+        let report = json_of(&service, path).await;
+        report["items"][0]["stays"].is_object().then_some(report)
+    })
+    .await;
+    assert_snapshot("retention", &steady(report));
+}
+
 /// Bodies of refusals, by request.
 #[derive(Default)]
 struct Problems(Map<String, Value>);

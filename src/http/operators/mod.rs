@@ -25,6 +25,7 @@ mod projects;
 mod quarantine;
 mod query;
 mod reload;
+mod retention;
 mod secrets;
 mod status;
 mod targets;
@@ -58,7 +59,7 @@ use super::callback_checks;
 use super::problem::Problem;
 use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
-use crate::store::{Cursor, Listing, Store, StoreError, UnreadableRow};
+use crate::store::{Cursor, Listing, RetentionPeriods, Store, StoreError, UnreadableRow};
 pub use auth::{Caller, Scope};
 use number_order::{Id, Limits};
 pub use openapi::document_text;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub reload: ReloadSender,
     /// Thresholds at which alerts about orders fire.
     pub deadlines: Limits,
+    /// Periods for which the service keeps data.
+    pub retention: RetentionPeriods,
     /// Keys of the configuration with their values, without secrets, as operators see them.
     pub configuration: Value,
     /// Maximum time for a request's body to arrive.
@@ -164,6 +167,7 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(targets::routes())
         .merge(notifications::routes())
         .merge(actions::routes())
+        .merge(retention::routes())
         .merge(backup::routes())
 }
 

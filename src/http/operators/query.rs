@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Pattern(&'static str),
     /// A whole number from the first to the second.
     Number(u32, u32),
+    /// A number of days from the first to the second, which may have a fraction.
+    Days(f64, f64),
     /// Some of these words, with commas between them.
     WordList(fn() -> Vec<String>),
     /// One of these words.
@@ -76,6 +78,12 @@ impl Param {
             Kind::Number(min, max) => Object::builder()
                 .schema_type(Type::Integer)
                 .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+                .minimum(Some(min))
+                .maximum(Some(max))
+                .into(),
+            Kind::Days(min, max) => Object::builder()
+                .schema_type(Type::Number)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
                 .minimum(Some(min))
                 .maximum(Some(max))
                 .into(),
@@ -214,6 +222,23 @@ impl<P: Params> Query<P> {
             number.ok_or_else(|| {
                 bad_parameter(format!(
                     "{name}: {text:.40?} is no number from {min} to {max}"
+                ))
+            })
+        };
+        self.text(name).map(read).transpose()
+    }
+
+    /// Returns the value of a parameter that must be a number of days.
+    pub(super) fn days(&self, name: &str) -> Result<Option<f64>, Problem> {
+        let (min, max) = match Self::kind(name) {
+            Some(Kind::Days(min, max)) => (min, max),
+            _ => (0.0, f64::MAX),
+        };
+        let read = |text: &str| {
+            let days = text.parse().ok().filter(|days| (min..=max).contains(days));
+            days.ok_or_else(|| {
+                bad_parameter(format!(
+                    "{name}: {text:.40?} is no number of days from {min} to {max}"
                 ))
             })
         };

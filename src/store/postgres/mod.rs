@@ -41,6 +41,7 @@ mod rate;
 mod reach;
 mod refusal;
 mod removal;
+mod retention_report;
 mod savepoint;
 mod schema;
 mod service_alerts;

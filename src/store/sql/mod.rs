@@ -27,6 +27,7 @@ pub(super) mod quarantine;
 pub(super) mod reach;
 pub(super) mod removal;
 pub(super) mod retention;
+pub(super) mod retention_report;
 pub(super) mod row_fault;
 pub(super) mod service_alerts;
 pub(super) mod summary;

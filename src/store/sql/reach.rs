@@ -38,7 +38,7 @@ pub(in crate::store) struct Listed {
 pub(in crate::store) const ALL: Range<i64> = i64::MIN..i64::MAX;
 
 /// Every this many-th row is in the index by time.
-const SPARSE: i64 = 64;
+pub(in crate::store) const SPARSE: i64 = 64;
 
 /// Time by which rows that came at once may stand in another order, in microseconds.
 const DISORDER: i64 = 60_000_000;

@@ -44,6 +44,7 @@ mod reach;
 mod readers;
 mod removal;
 mod restore;
+mod retention_report;
 mod row_fault;
 mod rows;
 mod savepoint;

@@ -130,7 +130,6 @@ impl Store {
     async fn summary_of(&self, db: &mut SqliteConnection, now: Time) -> sqlx::Result<Summary> {
         let counts = sqlx::query(COUNTS).fetch_one(&mut *db).await?;
         let to_ask = sqlx::query(DUE).bind(now.0).fetch_one(&mut *db).await?;
-        let by_state = sqlx::query(BY_STATE).fetch_all(&mut *db).await?;
         let not_ready = sqlx::query(NOT_READY).fetch_all(&mut *db).await?;
         let late = sqlx::query(LATE.as_str()).bind(LATE_AFTER.as_micros() as i64);
         let late = late.fetch_one(&mut *db).await?;
@@ -138,10 +137,7 @@ impl Store {
         let quarantined = sqlx::query(QUARANTINED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         Ok(Summary {
-            orders_by_state: by_state
-                .iter()
-                .map(state_count)
-                .collect::<sqlx::Result<_>>()?,
+            orders_by_state: by_state(db).await?,
             orders_not_fetched: not_fetched
                 .iter()
                 .map(|row| Ok((row.try_get("sinch_id")?, row.try_get("orders")?)))
@@ -176,6 +172,12 @@ impl Store {
     fn file_bytes(&self, suffix: &str) -> u64 {
         length(&beside(&self.path, suffix))
     }
+}
+
+/// Counts the orders in each state.
+pub(super) async fn by_state(db: &mut SqliteConnection) -> sqlx::Result<Vec<StateCount>> {
+    let counts = sqlx::query(BY_STATE).fetch_all(db).await?;
+    counts.iter().map(state_count).collect()
 }
 
 fn readiness_count(row: &SqliteRow) -> sqlx::Result<(String, i64)> {

@@ -24,6 +24,7 @@ mod read_transactions;
 mod readiness;
 mod removals;
 mod retention;
+mod retention_report;
 mod simulation;
 mod timeline;
 mod watch;

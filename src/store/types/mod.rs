@@ -16,6 +16,7 @@ mod quarantine;
 mod queries;
 mod removal;
 mod retention;
+mod retention_report;
 mod service_alert;
 mod summary;
 mod target;
@@ -52,6 +53,7 @@ pub use queries::{
 };
 pub use removal::{Holdings, Unwatched};
 pub use retention::{Pruned, RetentionPeriods};
+pub use retention_report::{KindReport, Precision, RetentionKind, RowCount, StayReason};
 pub use service_alert::{Observed, ServiceAlertChanges, ServiceAlertRow};
 pub use summary::{Convergence, Standing, StateCount, Summary};
 pub use target::TargetSettings;

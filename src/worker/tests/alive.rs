@@ -33,6 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Maximum time that a test waits for what must happen.
 const DEADLINE: Duration = Duration::from_secs(180);
 
+const PERIODS: RetentionPeriods = RetentionPeriods {
+    events: Duration::from_secs(3600),
+    bodies: Duration::from_secs(1),
+    deliveries: Duration::from_secs(1),
+    parked: Duration::from_secs(1),
+    quarantine: Duration::from_secs(1),
+    orders: Duration::from_secs(9000),
+};
+
 /// A worker that runs until the fixture is dropped, and its database.
 struct Fixture {
     folder: TempDir,
@@ -120,14 +129,7 @@ impl Fixture {
                 self.spawn(run(AlertWorker { store, limits }, metrics, stop));
             }
             Some("retention") => {
-                let periods = RetentionPeriods {
-                    events: Duration::from_secs(3600),
-                    bodies: Duration::from_secs(1),
-                    deliveries: Duration::from_secs(1),
-                    parked: Duration::from_secs(1),
-                    quarantine: Duration::from_secs(1),
-                    orders: Duration::from_secs(9000),
-                };
+                let periods = PERIODS;
                 self.spawn(run(RetentionWorker { store, periods }, metrics, stop));
             }
             Some("fetch") => {
@@ -163,6 +165,7 @@ impl Fixture {
                 review: Duration::from_secs(9000),
                 blocked: Duration::from_secs(9000),
             },
+            retention: PERIODS,
             body_timeout: DEADLINE,
             configuration: serde_json::Value::Null,
             feed_readers_max: 1,

@@ -4,6 +4,7 @@ mod acting;
 mod configuration;
 mod curing;
 mod finding;
+mod retention;
 mod shells;
 mod status;
 mod tail;

@@ -26,7 +26,7 @@ use crate::explain;
 use crate::explain::Coded;
 use crate::http::problem::Problem;
 use crate::metrics::Failing;
-use crate::store::AnyAlert;
+use crate::store::{AnyAlert, StayReason};
 use number_order::{CallbackKey, Id, State};
 
 /// Name of the way in which a caller shows who it is.
@@ -105,11 +105,9 @@ fn add_components(components: &mut Components) {
     ] {
         components.schemas.insert(name, schema);
     }
-    let any_alert = (
-        AnyAlert::NAME.to_owned(),
-        explain::code_schema::<AnyAlert>(),
-    );
-    components.schemas.insert(any_alert.0, any_alert.1.into());
+    for (name, schema) in [coded::<AnyAlert>(), coded::<StayReason>()] {
+        components.schemas.insert(name, schema);
+    }
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme(TOKEN, bearer);
 }
@@ -127,6 +125,11 @@ fn refer_to_items(components: &mut Components) {
             items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
         }
     }
+}
+
+/// Returns the schema of a list of codes of the store's, with its name.
+fn coded<T: Coded>() -> (String, RefOr<Schema>) {
+    (T::NAME.to_owned(), explain::code_schema::<T>().into())
 }
 
 fn named<T: ToSchema>() -> (String, RefOr<Schema>) {

@@ -3,6 +3,7 @@
 mod backup;
 mod bulk;
 mod feed;
+mod retention;
 mod targets;
 
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{
     self, DeliveryContent, NewDelivery, NotificationClaim, NotificationOutcome,
-    NotificationRequest, NotificationResult, ProcessRequest, Store, StoreError, TargetSettings,
+    NotificationRequest, NotificationResult, ProcessRequest, RetentionPeriods, Store, StoreError,
+    TargetSettings,
 };
 use notifications::{Filter, TypePattern};
 use number_order::{Id, Limits, Policy, State, Status};
@@ -48,6 +50,10 @@ impl Answer {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
     }
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
 }
 
 fn project() -> Id {
@@ -96,6 +102,14 @@ impl Fixture {
                 expiring: Vec::new(),
                 review: DEADLINE,
                 blocked: DEADLINE,
+            },
+            retention: RetentionPeriods {
+                bodies: days(30),
+                deliveries: days(90),
+                parked: days(365),
+                quarantine: days(30),
+                events: days(30),
+                orders: days(400),
             },
             body_timeout: DEADLINE,
             configuration: serde_json::Value::Null,

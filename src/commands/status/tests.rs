@@ -45,6 +45,21 @@ fn what_is_as_it_should_be_is_no_trouble() {
 }
 
 #[test]
+fn drift_is_no_trouble_any_more_once_a_comparison_shows_its_cure() {
+    let status = |code: &str| {
+        json!({
+            "service_alerts": [{"project": "p", "alert": {"code": "secret-drift", "text": "why"}}],
+            "secrets": {"p": {"comparison": {"code": code}}, "q": {"comparison": {"code": "matches"}}},
+        })
+    };
+    assert_eq!(troubles(&status("other-secret"), None, &[]).len(), 1);
+    assert_eq!(
+        troubles(&status("matches"), None, &[]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn each_trouble_comes_with_its_cure() {
     let attention =

@@ -223,6 +223,13 @@ impl Found<'_> {
     fn service_alerts(&self) -> Vec<Trouble> {
         let alerts = list(self.status, "service_alerts").iter();
         let untold = alerts.filter_map(|alert| {
+            // A comparison later than the alert shows the cure; the alert itself is resolved only once it has been quiet.
+            let compared = &self.status["secrets"][text(alert, "project")]["comparison"];
+            if text(&alert["alert"], "code") == "secret-drift"
+                && text(compared, "code") == "matches"
+            {
+                return None;
+            }
             let (code, cure) = SERVICE_ALERTS
                 .iter()
                 .find(|(code, _)| *code == text(&alert["alert"], "code"))?;

@@ -39,7 +39,13 @@ async fn a_result_that_was_recorded_already_is_done_and_not_fenced() {
     let fixture = fixture!(Fixture::new());
     let store = fixture.store().await;
     let held = one_claim(&store, "o1").await;
-    let first = record(&store, &held, shows(State::InReview, 9), 21).await;
+    let mut first = record(&store, &held, shows(State::InReview, 9), 21).await;
+    if let Recorded::Done { converged, .. } = &mut first {
+        assert!(
+            converged.take().is_some(),
+            "only the first confirms a change"
+        );
+    }
     assert_eq!(
         record(&store, &held, shows(State::InReview, 9), 22).await,
         first

@@ -123,8 +123,8 @@ async fn parsed_in_both(programs: &Path, folder: &Path, service: &Service) -> BT
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "installs a package of Python in a folder of its own"]
-async fn the_python_package_of_prometheus_parses_the_figures() {
+#[ignore = "unfinished: its wait for the figures of callbacks and fetches does not end yet"]
+async fn parsers_of_prometheus_take_the_figures() {
     let folder = folder();
     let what = "the form of /metrics";
     let Some(programs) = python::with_package(folder.path(), PACKAGE, what) else {

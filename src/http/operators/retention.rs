@@ -122,8 +122,9 @@ async fn show_retention(
     Ok(PrettyJson(Retention { now, items }))
 }
 
+/// Returns a period in days, as it is written: what floats add behind that is left out.
 fn in_days(period: Duration) -> f64 {
-    period.as_secs_f64() / DAY_SECS
+    (period.as_secs_f64() / DAY_SECS * 1e9).round() / 1e9
 }
 
 /// Returns the periods in force, but for those that the query names.

@@ -203,15 +203,21 @@ async fn projects() {
     assert_snapshot("project_dropped", &dropped);
 }
 
-#[tokio::test]
-async fn what_retention_keeps() {
-    let folder = folder();
-    let settings = Settings::new(folder.path()).set_project("api", "off");
-    let service = Service::start(&settings).await;
+/// Starts a service that may not fetch, and so parks its only delivery.
+async fn with_a_parked_delivery(settings: &Settings) -> Service {
+    let service = Service::start(settings).await;
     service
         .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
         .await;
     service.order_with("o1", 1).await;
+    service
+}
+
+#[tokio::test]
+async fn what_retention_keeps() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set_project("api", "off");
+    let service = with_a_parked_delivery(&settings).await;
     // Of a parked delivery the report says why it stays, once the shortest period is over.
     let path = "/api/v1/retention?bodies_days=0.00001";
     let report = until("the period to be over", async || {
@@ -240,11 +246,7 @@ impl Problems {
 async fn refusals() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set_project("api", "off");
-    let service = Service::start(&settings).await;
-    service
-        .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
-        .await;
-    service.order_with("o1", 1).await;
+    let service = with_a_parked_delivery(&settings).await;
     let mut problems = Problems::default();
     let order = format!("/api/v1/orders/{PROJECT}/o1");
     let project = format!("/api/v1/projects/{PROJECT}");

@@ -4,8 +4,8 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
-use super::history::each;
 use super::reach::{ALL, Reach};
+use super::unreadable::each_with;
 use crate::store::{ActionFilter, ActionRow, Listing, NewAction};
 use number_order::Time;
 
@@ -72,7 +72,7 @@ pub(in crate::store) fn page<R: Columns>(
     found: &[R],
     filter: &ActionFilter,
 ) -> sqlx::Result<Listing<ActionRow>> {
-    let found = each(found, "actions", |row| action_of_row(row))?;
+    let found = each_with(found, "actions", |row| action_of_row(row))?;
     let ids = found.rows.iter().map(|row| row.id);
     let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {

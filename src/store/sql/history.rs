@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::cursor::{List, last};
 use super::notifications::notification_of_row;
 use super::reach::Reach;
-use super::unreadable::{self, Read};
+use super::unreadable::{self, Read, each_with};
 use super::{Columns, codes, time};
 use crate::store::changes::{StoredNumber, StoredOrder};
 use crate::store::{
     DeliveryFilter, DeliveryRow, FetchRow, ListedDelivery, Listing, NumberRow, OrderDetail,
-    OrderFilter, OrderRow, RecordedAlert, TransitionRow, UnreadableRow,
+    OrderFilter, OrderRow, RecordedAlert, TransitionRow,
 };
 use number_order::{OrderDetails, Time};
 
@@ -35,11 +35,11 @@ impl<R: Columns> History<R> {
         details: OrderDetails,
     ) -> sqlx::Result<OrderDetail> {
         let numbers = unreadable::each::<StoredNumber>(&self.numbers)?;
-        let deliveries = each(&self.deliveries, "deliveries", delivery_of_row)?;
-        let fetches = each(&self.fetches, "fetches", fetch_of_row)?;
-        let transitions = each(&self.transitions, "transitions", transition_of_row)?;
-        let alerts = each(&self.alerts, "alerts", alert_of_row)?;
-        let notifications = each(&self.notifications, "notifications", notification_of_row)?;
+        let deliveries = each_with(&self.deliveries, "deliveries", delivery_of_row)?;
+        let fetches = each_with(&self.fetches, "fetches", fetch_of_row)?;
+        let transitions = each_with(&self.transitions, "transitions", transition_of_row)?;
+        let alerts = each_with(&self.alerts, "alerts", alert_of_row)?;
+        let notifications = each_with(&self.notifications, "notifications", notification_of_row)?;
         let all_are_read = numbers.unreadable.is_empty();
         let readiness: Vec<NumberRow> = numbers.rows.into_iter().map(NumberRow::new).collect();
         let unreadable = [
@@ -93,7 +93,7 @@ pub(in crate::store) fn page_of_deliveries<R: Columns>(
     filter: &DeliveryFilter,
     reach: Reach,
 ) -> sqlx::Result<Listing<ListedDelivery>> {
-    let found = each(found, "deliveries", listed_delivery)?;
+    let found = each_with(found, "deliveries", listed_delivery)?;
     let ids = found.rows.iter().map(|row| row.delivery.id);
     let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {
@@ -117,28 +117,6 @@ fn delivery_of_row(row: &impl Columns) -> sqlx::Result<DeliveryRow> {
         duplicates: row.int("duplicates")?,
         dismissed_at: time(row, "dismissed_at")?,
     })
-}
-
-/// Reads each of the given rows that can be read, with `read`.
-pub(in crate::store) fn each<R: Columns, T>(
-    found: &[R],
-    table: &'static str,
-    read: fn(&R) -> sqlx::Result<T>,
-) -> sqlx::Result<Read<T>> {
-    let mut all = Read::default();
-    for row in found {
-        match read(row) {
-            Ok(row) => all.rows.push(row),
-            Err(error) => all.unreadable.push(UnreadableRow {
-                table,
-                row: row.int("id")?,
-                project: None,
-                order: None,
-                reason: error.to_string(),
-            }),
-        }
-    }
-    Ok(all)
 }
 
 fn listed_delivery(row: &impl Columns) -> sqlx::Result<ListedDelivery> {

@@ -6,9 +6,9 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::columns::Columns;
 use super::cursor::{List, last};
-use super::history::each;
 use super::outbox::health_of_row;
 use super::reach::Reach;
+use super::unreadable::each_with;
 use super::{codes, time};
 use crate::store::{Listing, NotificationFilter, NotificationRow, TargetRow};
 use number_order::Time;
@@ -176,7 +176,7 @@ pub(in crate::store) fn page<R: Columns>(
     filter: &NotificationFilter,
     reach: Reach,
 ) -> sqlx::Result<Listing<NotificationRow>> {
-    let found = each(found, "notifications", |row| notification_of_row(row))?;
+    let found = each_with(found, "notifications", |row| notification_of_row(row))?;
     let ids = found.rows.iter().map(|row| row.id);
     let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {

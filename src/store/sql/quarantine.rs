@@ -9,9 +9,9 @@ use strum::VariantArray;
 
 use super::Columns;
 use super::cursor::{List, last};
-use super::history::each;
 use super::orders::known_id;
 use super::reach::{ALL, Reach};
+use super::unreadable::each_with;
 use crate::store::{
     Listing, NewQuarantined, Origin, QuarantineFilter, QuarantinePart, QuarantineReason,
     QuarantineRow, Quarantined,
@@ -191,7 +191,7 @@ pub(in crate::store) fn page<R: Columns>(
     found: &[R],
     filter: &QuarantineFilter,
 ) -> sqlx::Result<Listing<QuarantineRow>> {
-    let found = each(found, "quarantine", listed_row)?;
+    let found = each_with(found, "quarantine", listed_row)?;
     let ids = found.rows.iter().map(|row| row.id);
     let last = last(ids, &found.unreadable, filter.newest_first, filter.limit);
     Ok(Listing {

@@ -3,7 +3,8 @@
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::cursor::List;
-use super::history::{each, transition_of_row};
+use super::history::transition_of_row;
+use super::unreadable::each_with;
 use super::{Columns, codes, time};
 use crate::store::{
     AlertFilter, AnyAlert, ListedAlert, ListedTransition, Listing, Span, StoreError,
@@ -308,7 +309,7 @@ fn page<R: Columns, T>(
     let last = found.last().filter(|_| found.len() == span.limit as usize);
     let last = last.map(|row| Ok::<_, sqlx::Error>((row.int(at)?, row.int(number)?)));
     let last = last.transpose()?;
-    let found = each(found, table, read)?;
+    let found = each_with(found, table, read)?;
     Ok(Listing {
         items: found.rows,
         unreadable: found.unreadable,

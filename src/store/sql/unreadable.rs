@@ -90,6 +90,28 @@ pub(in crate::store) fn each<R: JsonRow>(rows: &[impl Columns]) -> sqlx::Result<
     Ok(read)
 }
 
+/// Reads each of the given rows that can be read, with `read`.
+pub(in crate::store) fn each_with<R: Columns, T>(
+    found: &[R],
+    table: &'static str,
+    read: fn(&R) -> sqlx::Result<T>,
+) -> sqlx::Result<Read<T>> {
+    let mut all = Read::default();
+    for row in found {
+        match read(row) {
+            Ok(row) => all.rows.push(row),
+            Err(error) => all.unreadable.push(UnreadableRow {
+                table,
+                row: row.int("id")?,
+                project: None,
+                order: None,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    Ok(all)
+}
+
 fn read_row<R: JsonRow>(value: &Value) -> Result<R, UnreadableRow> {
     let text = value.to_string();
     let mut json = serde_json::Deserializer::from_str(&text);

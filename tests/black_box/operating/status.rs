@@ -1,10 +1,11 @@
 //! `status`, and what it says cures what is stuck.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use testkit::{PROJECT, run, until};
 
 use super::{ATTENTION, Place};
+use crate::operators::by_state;
 
 fn codes(status: &Value) -> Vec<&str> {
     let attention = status["attention"].as_array().expect("a list");
@@ -30,7 +31,10 @@ async fn a_service_in_order_needs_no_attention() {
     assert!(!screen.contains('\u{1b}'), "no colours in a pipe: {screen}");
     let status = place.json(0, &["status"]).await;
     assert_eq!(codes(&status), Vec::<&str>::new());
-    assert_eq!(status["status"]["orders_by_state"], json!({"COMPLETED": 1}));
+    assert_eq!(
+        status["status"]["orders_by_state"],
+        by_state(Some("COMPLETED"))
+    );
 }
 
 #[tokio::test]

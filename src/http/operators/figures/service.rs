@@ -1,26 +1,25 @@
-//! The one list of figures, from which `/status` and `/metrics` both come.
-//!
-//! A figure that is added to a list below is in both; in `/metrics` its name follows from its key and its kind.
+//! Figures of the whole service.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde::Serialize;
 use strum::VariantNames;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType};
-use utoipa::{PartialSchema, ToSchema};
 
-use super::targets::{Attention, TARGET_FIGURES, TargetView};
+use super::Figure;
+use super::Reading::{self, At, By, Bytes, Fault, Flag, List, Secs, Since, Span, Tally, Total};
 use crate::clock;
-use crate::metrics::{ApiView, Count, Metrics, SecretView};
+use crate::http::operators::targets::{Attention, TargetView};
+use crate::metrics::Metrics;
 use crate::store::{QuarantineReason, Standing};
-use notifications::{SecretComparison, ServiceAlert};
-use number_order::Time;
+use notifications::ServiceAlert;
+use number_order::{State, Time};
+
+/// Word for the state of orders of which no state was ever said.
+const UNKNOWN: &str = "UNKNOWN";
 
 /// Sources from which the figures are read.
-pub(super) struct FigureSource {
+pub(in crate::http::operators) struct FigureSource {
     /// Time at which the figures are read.
     pub now: Time,
     /// Metrics that the service keeps of itself.
@@ -82,47 +81,24 @@ impl FigureSource {
             .map(|code| ((*code).to_owned(), Reading::Count(count(code))))
             .collect()
     }
-}
 
-/// A figure of the whole service, or of one project's fetches.
-pub(super) struct Figure<F> {
-    /// Name of the figure in `/status`. A dot separates the name of an object from a name within it.
-    pub key: &'static str,
-    /// Description that can be understood without the other figures.
-    pub help: &'static str,
-    /// Function that reads the figure.
-    pub read: fn(&F) -> Reading,
+    /// Returns the number of orders in each state, of those too in which there is none.
+    fn orders_by_state(&self) -> Vec<(String, Reading)> {
+        let states = State::ALL.iter().map(|state| state.as_str());
+        let mut counts: BTreeMap<&str, i64> =
+            states.chain([UNKNOWN]).map(|state| (state, 0)).collect();
+        let counted = &self.standing.summary.orders_by_state;
+        counts.extend(
+            counted
+                .iter()
+                .map(|count| (count.state.as_str(), count.orders)),
+        );
+        let readings = counts.into_iter();
+        readings
+            .map(|(state, orders)| (state.to_owned(), count_reading(orders)))
+            .collect()
+    }
 }
-
-/// Value of a figure, which decides its form in `/status` and `/metrics`.
-pub(super) enum Reading {
-    /// Number of something at the present time.
-    Count(u64),
-    /// Number of occurrences since the start of the service, and the time of the last one.
-    Tally(Count),
-    /// Number of occurrences since the start of the service.
-    Total(u64),
-    /// Size in bytes; `None` if it is not known.
-    Bytes(Option<u64>),
-    /// Span in whole seconds, which may be negative.
-    Secs(i64),
-    /// Span in seconds, with its fraction.
-    Span(f64),
-    /// Start of a span, and its end, which is now; in `/metrics`, the length of the span.
-    Since(Option<Time>, Time),
-    /// Point in time; `None`: there is none.
-    At(Option<Time>),
-    /// Yes or no; `None` if it is not known yet.
-    Flag(Option<bool>),
-    /// Fault in words, if there is one; in `/metrics`, 1 or 0.
-    Fault(Option<String>),
-    /// A list of values; in `/metrics`, its length.
-    List(Vec<Value>),
-    /// One reading for each value of the named label, such as a project's id.
-    By(&'static str, Vec<(String, Reading)>),
-}
-
-use Reading::{At, By, Bytes, Fault, Flag, List, Secs, Since, Span, Tally, Total};
 
 fn count_reading(number: i64) -> Reading {
     Reading::Count(u64::try_from(number).unwrap_or(0))
@@ -136,7 +112,7 @@ fn list_reading(all: &[impl Serialize]) -> Reading {
 }
 
 /// Figures of the whole service.
-pub(super) const FIGURES: &[Figure<FigureSource>] = &[
+pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "uptime_secs",
         help: "Time since the start",
@@ -263,11 +239,7 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_by_state",
         help: "Orders by state, provisional before confirmed",
-        read: |f| {
-            let counts = f.standing.summary.orders_by_state.iter();
-            let by_state = counts.map(|each| (each.state.clone(), count_reading(each.orders)));
-            By("state", by_state.collect())
-        },
+        read: |f| By("state", f.orders_by_state()),
     },
     Figure {
         key: "orders_due",
@@ -397,174 +369,3 @@ pub(super) const FIGURES: &[Figure<FigureSource>] = &[
         read: |f| Fault(f.standing.summary.little_space.clone()),
     },
 ];
-
-/// Figures of one project's fetches. `/status` shows them under `api` and the project, `/metrics` with a prefix and a
-/// label.
-pub(super) const API_FIGURES: &[Figure<ApiView>] = &[
-    Figure {
-        key: "last_at",
-        help: "Time at which the last fetch was recorded",
-        read: |view| At(view.last_at),
-    },
-    Figure {
-        key: "answered",
-        help: "1 if Sinch answered the last fetch",
-        read: |view| Flag(view.answered),
-    },
-    Figure {
-        key: "failures",
-        help: "Attempts in a row that failed through the provider",
-        read: |view| Reading::Count(view.failures.into()),
-    },
-    Figure {
-        key: "paused",
-        help: "1 if the project's circuit is open",
-        read: |view| Flag(Some(view.paused_until.is_some())),
-    },
-    Figure {
-        key: "paused_until",
-        help: "Time until which the project's circuit is open",
-        read: |view| At(view.paused_until),
-    },
-];
-
-/// Figures of the secret that Sinch has for one project's callbacks. `/status` shows them under `secrets` and the project,
-/// `/metrics` with a prefix and a label.
-pub(super) const SECRET_FIGURES: &[Figure<SecretView>] = &[
-    Figure {
-        key: "drift",
-        help: "1 if the last comparison has found that the secret that Sinch has is none of the project's",
-        read: |view| {
-            let drift = view.comparison.as_ref().and_then(SecretComparison::drift);
-            Flag(Some(drift.is_some()))
-        },
-    },
-    Figure {
-        key: "compared_at",
-        help: "Time of the last comparison of the secret that Sinch has",
-        read: |view| At(view.compared_at),
-    },
-    Figure {
-        key: "comparison_failed",
-        help: "1 if the last attempt to compare the secret that Sinch has failed",
-        read: |view| Flag(Some(view.failure.is_some())),
-    },
-];
-
-impl Serialize for Reading {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Reading::Count(number) | Total(number) => number.serialize(to),
-            Bytes(number) => number.serialize(to),
-            Tally(count) => count.serialize(to),
-            Secs(secs) => secs.serialize(to),
-            Span(secs) => secs.serialize(to),
-            Since(at, _) | At(at) => at.serialize(to),
-            Flag(flag) => flag.serialize(to),
-            Fault(words) => words.serialize(to),
-            List(all) => all.serialize(to),
-            By(_, readings) => to.collect_map(readings.iter().map(|(label, each)| (label, each))),
-        }
-    }
-}
-
-/// Source of figures that `/status` shows together.
-pub(super) trait HasFigures: Sized + 'static {
-    /// Name of the figures' schema.
-    const NAME: &'static str;
-
-    /// Figures that are read from the source.
-    const FIGURES: &'static [Figure<Self>];
-}
-
-impl HasFigures for FigureSource {
-    const NAME: &'static str = "ServiceFigures";
-    const FIGURES: &'static [Figure<FigureSource>] = FIGURES;
-}
-
-impl HasFigures for ApiView {
-    const NAME: &'static str = "ApiFigures";
-    const FIGURES: &'static [Figure<ApiView>] = API_FIGURES;
-}
-
-impl HasFigures for SecretView {
-    const NAME: &'static str = "SecretFigures";
-    const FIGURES: &'static [Figure<SecretView>] = SECRET_FIGURES;
-}
-
-impl HasFigures for TargetView {
-    const NAME: &'static str = "TargetFigures";
-    const FIGURES: &'static [Figure<TargetView>] = TARGET_FIGURES;
-}
-
-/// Figures of a source, as `/status` shows them.
-pub(super) struct FigureMap<'a, F: HasFigures>(pub &'a F);
-
-impl<F: HasFigures> PartialSchema for FigureMap<'_, F> {
-    fn schema() -> RefOr<Schema> {
-        let groups = F::FIGURES.chunk_by(stand_together);
-        let object = groups.fold(Object::builder(), |object, together| {
-            let figures = |object: ObjectBuilder, figure: &Figure<F>| {
-                let any = Object::builder().schema_type(SchemaType::AnyValue);
-                object.property(figure.name(), any.description(Some(figure.help)))
-            };
-            match together.first().and_then(Figure::group) {
-                None => together.iter().fold(object, figures),
-                Some(group) => {
-                    let members = together.iter().fold(Object::builder(), figures);
-                    object.property(group, members)
-                }
-            }
-        });
-        object.into()
-    }
-}
-
-impl<F: HasFigures> ToSchema for FigureMap<'_, F> {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed(F::NAME)
-    }
-}
-
-impl<F> Figure<F> {
-    /// Returns the object of `/status` in which the figure stands: the part of the key before its dot.
-    fn group(&self) -> Option<&'static str> {
-        self.key.split_once('.').map(|(group, _)| group)
-    }
-
-    /// Returns the figure's name within its object.
-    fn name(&self) -> &'static str {
-        self.key.split_once('.').map_or(self.key, |(_, name)| name)
-    }
-}
-
-fn stand_together<F>(one: &Figure<F>, other: &Figure<F>) -> bool {
-    one.group().is_some() && one.group() == other.group()
-}
-
-impl<F: HasFigures> Serialize for FigureMap<'_, F> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        for together in F::FIGURES.chunk_by(stand_together) {
-            match together.first().and_then(Figure::group) {
-                None => {
-                    for figure in together {
-                        map.serialize_entry(figure.key, &(figure.read)(self.0))?;
-                    }
-                }
-                Some(group) => map.serialize_entry(group, &Group(together, self.0))?,
-            }
-        }
-        map.end()
-    }
-}
-
-/// Figures that `/status` shows together in one object.
-struct Group<'a, F: 'static>(&'static [Figure<F>], &'a F);
-
-impl<F> Serialize for Group<'_, F> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let figures = self.0.iter();
-        to.collect_map(figures.map(|figure| (figure.name(), (figure.read)(self.1))))
-    }
-}

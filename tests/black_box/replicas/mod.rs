@@ -48,10 +48,13 @@ async fn troubled(seed: u64, plan: Plan, span: Duration) {
     let place = (&server, database.as_str());
     let replicas = troubles::meet(plan, place, &cluster, replicas, &mut random).await;
     let acknowledged = cluster.played_out().await;
+    // In a short run it may be that by chance none was lost yet. The replicas go on committing claims.
+    until("the answer to a commit to be lost", async || {
+        (cutter.cuts().commits > 0).then_some(())
+    })
+    .await;
     cutter.leave_off();
-    let cuts = cutter.cuts();
-    println!("{cuts:?}");
-    assert!(cuts.commits > 0, "seed {seed}: {cuts:?}");
+    println!("{:?}", cutter.cuts());
     agree(
         &replicas[seed as usize % replicas.len()],
         &cluster.simulator,

@@ -111,6 +111,10 @@ include-operation-id = ["redrive", "begin_placement", "watch_list", "watch_list_
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 [[operations]]
+include-operation-id = "show_retention"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 401, 403]
+[[operations]]
 include-tag = "bulk"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 400, 401, 403, 404, 409]

@@ -73,6 +73,8 @@ struct Walked<'a> {
 /// Returns the statement of a kind that is walked. $1: id up to which the kind is pruned already; $2: id of the first row that
 /// must stay whatever its age; $3: time up to which rows are due; $4: id up to which no row counts.
 ///
+/// The pluses keep SQLite from looking for the last row that is due among all rows instead of in the index by time.
+///
 /// The samples lie a step apart, each at another place within its step: rows that stay may come at regular intervals.
 fn walked(of: &Walked<'_>) -> String {
     let Walked {
@@ -94,7 +96,7 @@ fn walked(of: &Walked<'_>) -> String {
         span AS MATERIALIZED (
             SELECT n < {WALK_MAX} AS is_exact, CASE WHEN n < {WALK_MAX} THEN last ELSE coalesce((
                 SELECT {id} FROM {table}
-                WHERE {id} % {SPARSE} = 0 AND {time} <= $3 AND {id} > passed.last AND {id} < $2
+                WHERE {id} % {SPARSE} = 0 AND {time} <= $3 AND +{id} > passed.last AND +{id} < $2
                 ORDER BY {time} DESC LIMIT 1), last) END AS last
             FROM passed),
         sample AS (

@@ -2,12 +2,13 @@
 //!
 //! `cargo bench --bench acknowledge -- [--quick]`
 //!
-//! The real program is compared with two receivers that do less. Each is a process of its own with a fresh
-//! database on a real disk. All are called in the same way and in alternation, and medians over the rounds
-//! count. The service runs with `api = "off"`, so the figures include its processing of pending deliveries
+//! The real program is compared with receivers that do less: one that answers at once, one with a transaction for each
+//! request, and one of Fastify and Redis, where the machine has what that needs. Each is a process of its own with a fresh
+//! database on a real disk. All are called in the same way and in alternation, and medians over the rounds count. The service runs with `api = "off"`, so the figures include its processing of pending deliveries
 //! but no fetches. Deliveries not processed by the end are shown as waiting. After each run the bench
 //! counts the rows on disk: a receiver that kept fewer than it acknowledged ends the bench.
 
+mod peer;
 mod receivers;
 mod report;
 
@@ -49,16 +50,16 @@ struct Arguments {
 enum Design {
     NoOp,
     OneTransaction,
+    FastifyRedis,
     SinchCallbacks,
 }
 
 impl Design {
-    const ALL: [Design; 3] = [Design::SinchCallbacks, Design::OneTransaction, Design::NoOp];
-
     fn name(self) -> &'static str {
         match self {
             Design::NoOp => "no-op",
             Design::OneTransaction => "one transaction per request",
+            Design::FastifyRedis => "Fastify and Redis",
             Design::SinchCallbacks => "sinch-callbacks",
         }
     }
@@ -78,9 +79,10 @@ struct Load {
 /// Loads under which the receivers are measured, and their duration.
 struct Scope {
     quick: bool,
+    designs: Vec<Design>,
+    /// Folder with the packages of the receiver of Fastify and Redis; `None` if it is not compared.
+    installed: Option<PathBuf>,
     loads: Vec<Load>,
-    /// Numbers of connections at which the rate is judged.
-    judged: Vec<usize>,
     rounds: usize,
     warm_up: Duration,
     window: Duration,
@@ -96,9 +98,9 @@ const RATE: f64 = 1000.0;
 const PER_SECOND_MAX: f64 = 160_000.0;
 
 impl Scope {
-    fn new(arguments: &Arguments) -> Scope {
+    fn new(arguments: &Arguments) -> Outcome<Scope> {
         let (connections, rounds, millis): (&[usize], _, _) = if arguments.quick {
-            (&[1, 64], 3, 1000)
+            (&[1, 16, 64], 3, 1000)
         } else {
             (&[1, 16, 64, 256], 5, 2000)
         };
@@ -113,14 +115,19 @@ impl Scope {
             connections: 64,
             rate: Some(RATE),
         });
-        Scope {
+        let installed = peer::install()?;
+        let mut designs = vec![Design::SinchCallbacks, Design::OneTransaction];
+        designs.extend(installed.is_some().then_some(Design::FastifyRedis));
+        designs.push(Design::NoOp);
+        Ok(Scope {
             quick: arguments.quick,
-            judged: connections.iter().copied().filter(|n| *n >= 64).collect(),
+            designs,
+            installed,
             loads,
             rounds: arguments.rounds.unwrap_or(rounds).max(1),
             warm_up: Duration::from_millis(millis / 4),
             window: Duration::from_millis(millis),
-        }
+        })
     }
 }
 
@@ -151,7 +158,7 @@ fn main() -> ExitCode {
             (Some(design), Some(listen), Some(database)) => {
                 receive(design, *listen, database).map(|()| true)
             }
-            _ => measure(&Scope::new(&arguments)),
+            _ => measure(&Scope::new(&arguments)?),
         }
     })
 }
@@ -163,7 +170,9 @@ fn receive(design: Design, listen: SocketAddr, database: &Path) -> Outcome<()> {
         match design {
             Design::NoOp => receivers::no_op(listen).await,
             Design::OneTransaction => receivers::one_transaction(listen, database).await,
-            Design::SinchCallbacks => Err("the service is a program of its own".into()),
+            Design::FastifyRedis | Design::SinchCallbacks => {
+                Err("this design is a program of its own".into())
+            }
         }
     })
 }
@@ -176,7 +185,7 @@ fn measure(scope: &Scope) -> Outcome<bool> {
     let mut lines = lines(scope);
     for round in 1..=scope.rounds {
         for line in &mut lines {
-            let figures = match Design::ALL.iter().find(|d| d.name() == line.design) {
+            let figures = match scope.designs.iter().find(|d| d.name() == line.design) {
                 Some(design) => called(&runtime, *design, line.load, scope, &callbacks)?,
                 None => fsync_alone(scope)?,
             };
@@ -199,7 +208,12 @@ fn lines(scope: &Scope) -> Vec<Line> {
     };
     let mut lines = vec![line(FSYNC, fsync)];
     for load in &scope.loads {
-        lines.extend(Design::ALL.map(|design| line(design.name(), *load)));
+        lines.extend(
+            scope
+                .designs
+                .iter()
+                .map(|design| line(design.name(), *load)),
+        );
     }
     lines
 }
@@ -219,8 +233,11 @@ fn called(
     };
     let callbacks = (callbacks, &plan, scope.warm_up + scope.window);
     runtime.block_on(async {
-        let (database, report) = match design {
-            Design::SinchCallbacks => call_service(folder.path(), callbacks).await?,
+        let (kept, waiting, report) = match (design, &scope.installed) {
+            (Design::SinchCallbacks, _) => call_service(folder.path(), callbacks).await?,
+            (Design::FastifyRedis, Some(installed)) => {
+                call_peer(installed, folder.path(), callbacks).await?
+            }
             _ => call_receiver(design, folder.path(), callbacks).await?,
         };
         let acknowledged = report.acknowledged.len();
@@ -228,18 +245,11 @@ fn called(
         if report.refused > 0 {
             return Err(format!("{name} refused {} callbacks", report.refused).into());
         }
-        let mut waiting = 0.0;
-        if design.is_durable() {
-            let kept = count(&database, "SELECT count(*) FROM deliveries").await?;
-            if kept != acknowledged {
-                return Err(format!("{name} acknowledged {acknowledged} and kept {kept}").into());
-            }
-        }
-        if design == Design::SinchCallbacks {
-            waiting = count(&database, WAITING).await? as f64 / acknowledged.max(1) as f64;
+        if design.is_durable() && kept != acknowledged {
+            return Err(format!("{name} acknowledged {acknowledged} and kept {kept}").into());
         }
         Ok(Figures {
-            waiting,
+            waiting: waiting as f64 / acknowledged.max(1) as f64,
             per_second: report.per_second,
             p50_ms: report.percentile_ms(0.5),
             p99_ms: report.percentile_ms(0.99),
@@ -251,22 +261,37 @@ fn called(
 /// Callbacks to send, the plan by which they are sent, and the duration of the sending.
 type Calls<'a> = (&'a Arc<Callbacks>, &'a Plan, Duration);
 
-async fn call_service(
-    folder: &Path,
-    (callbacks, plan, span): Calls<'_>,
-) -> Outcome<(PathBuf, Report)> {
+/// Numbers of callbacks that a receiver kept, and that it has still to process, and the report on its answers.
+type Called = (usize, usize, Report);
+
+async fn call_service(folder: &Path, (callbacks, plan, span): Calls<'_>) -> Outcome<Called> {
     let settings = Settings::of_a_bench(folder).set_project("api", "off");
     let service = Service::start(&settings).await;
     let report = load::run(service.callbacks, callbacks, plan, sleep(span)).await?;
     service.stop_well().await;
-    Ok((settings.database(), report))
+    let database = settings.database();
+    let kept = count(&database, KEPT).await?;
+    Ok((kept, count(&database, WAITING).await?, report))
+}
+
+async fn call_peer(
+    installed: &Path,
+    folder: &Path,
+    (callbacks, plan, span): Calls<'_>,
+) -> Outcome<Called> {
+    let listen = free_address();
+    let receiver = peer::start(installed, folder, listen).await;
+    let report = load::run(listen, callbacks, plan, sleep(span)).await?;
+    let kept = peer::count(listen).await?;
+    receiver.stop_well().await;
+    Ok((kept, 0, report))
 }
 
 async fn call_receiver(
     design: Design,
     folder: &Path,
     (callbacks, plan, span): Calls<'_>,
-) -> Outcome<(PathBuf, Report)> {
+) -> Outcome<Called> {
     let (listen, database) = (free_address(), folder.join("baseline.db"));
     let value = design.to_possible_value();
     let value = value.ok_or("a design without a name")?;
@@ -276,8 +301,15 @@ async fn call_receiver(
     let receiver = start_self(&arguments, listen).await;
     let report = load::run(listen, callbacks, plan, sleep(span)).await?;
     receiver.stop_well().await;
-    Ok((database, report))
+    let kept = if design.is_durable() {
+        count(&database, KEPT).await?
+    } else {
+        0
+    };
+    Ok((kept, 0, report))
 }
+
+const KEPT: &str = "SELECT count(*) FROM deliveries";
 
 const WAITING: &str = "SELECT count(*) FROM deliveries WHERE phase = 'waiting'";
 

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::command::{WriteCommand, WriteContext};
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint};
+use super::script::Script;
 use super::{Store, StoreError, alerts, outbox};
 use crate::store::AlertChanges;
 use crate::store::changes::StoredOrder;
@@ -150,7 +151,8 @@ async fn record_changes(
     let resolved = changed(db, RESOLVE_ALERTS, now, json(&resolved)).await?;
     let fired = changed(db, INSERT_ALERTS, now, json(&fired)).await?;
     let events = changed_alerts(&resolved, &fired, now)?;
-    outbox::add(db, &mut context.outbox, &events).await
+    let left = outbox::add(db, &mut context.outbox, Script::default(), &events).await?;
+    left.execute(db).await
 }
 
 /// Changes alerts, and returns those that were not so before.

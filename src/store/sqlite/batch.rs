@@ -11,18 +11,32 @@ const ROWS: [usize; 14] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 51
 /// right to write.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
+/// Statement that commits a transaction.
+pub(super) const COMMIT: &str = "COMMIT";
+
 /// Maximum number of rows in one statement.
 pub(super) const ROWS_MAX: usize = ROWS[ROWS.len() - 1];
 
 /// One statement, prepared for each number of rows in [`ROWS`].
-pub(super) struct Statements(Vec<String>);
+pub(super) struct Statements {
+    sized: Vec<String>,
+    columns: usize,
+}
 
 impl Statements {
     /// Builds the statements from the text before the rows, the form of a row, and the text after the rows. The
     /// statement must pass over rows that are all NULL, and may have no parameter after the rows.
     pub(super) fn new(before: &str, row: &str, after: &str) -> Statements {
         let sized = |rows: &usize| format!("{before}{}{after}", vec![row; *rows].join(", "));
-        Statements(ROWS.iter().map(sized).collect())
+        Statements {
+            sized: ROWS.iter().map(sized).collect(),
+            columns: row.matches('?').count(),
+        }
+    }
+
+    /// Returns the number of columns of a row.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Returns the statements that take the given rows, each with the rows that it takes.
@@ -30,9 +44,26 @@ impl Statements {
         &'static self,
         rows: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> {
-        rows.chunks(ROWS_MAX)
-            .map(|rows| (self.0[fitting_size(rows.len())].as_str(), rows))
+        self.with_room(0, rows).map(|(sql, _, rows)| (sql, rows))
     }
+
+    /// Returns the statements that take the given rows, each with its room for rows and with the rows that it takes. None has
+    /// less room than is said, which is at most [`ROWS_MAX`].
+    pub(super) fn with_room<'a, T>(
+        &'static self,
+        room: usize,
+        rows: &'a [T],
+    ) -> impl Iterator<Item = (&'static str, usize, &'a [T])> {
+        rows.chunks(ROWS_MAX).map(move |rows| {
+            let size = fitting_size(rows.len().max(room));
+            (self.sized[size].as_str(), ROWS[size], rows)
+        })
+    }
+}
+
+/// Returns the number of rows for which the smallest statement has room that takes so many rows.
+pub(super) fn fitting_room(rows: usize) -> usize {
+    ROWS[fitting_size(rows.min(ROWS_MAX))]
 }
 
 /// Returns the index of the smallest size that has room for the given number of rows, which is not above the largest

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::batch::Statements;
 use super::outbox::{self, OutboxContext};
+use super::script::{Script, room_for};
 use super::{details, numbers, rows, transitions};
 use crate::store::changes::{Changes, NewFetch};
 use crate::store::sql::codes::Code;
@@ -30,27 +31,44 @@ static INSERT_FETCHES: LazyLock<Statements> = LazyLock::new(|| {
     )
 });
 
-/// Writes the changes of one commit. A kind of change that does not occur costs no statement.
+/// Writes the changes of one commit. A kind of change that does not occur costs no statement. Returns the statements that
+/// are left to send.
 pub(super) async fn write_changes(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
     changes: &Changes,
-) -> sqlx::Result<()> {
-    rows::write_processed(db, &changes.processed).await?;
-    rows::write(db, &changes.fetched).await?;
-    write_decisions(db, changes).await?;
-    insert_fetches(db, &changes.fetches).await?;
-    details::write(db, &changes.details).await?;
-    numbers::follow(db, &changes.completed).await?;
-    transitions::insert(db, &changes.transitions).await?;
-    outbox::add(db, outbox, &changes.events).await
+) -> sqlx::Result<Script> {
+    let room = room_for([
+        changes.processed.len(),
+        changes.fetched.len(),
+        changes.decisions.len(),
+        changes.fetches.len(),
+        changes.transitions.len(),
+    ]);
+    let mut script = Script::default();
+    rows::write_processed(&mut script, room, &changes.processed);
+    rows::write(&mut script, room, &changes.fetched);
+    write_decisions(&mut script, room, changes);
+    insert_fetches(&mut script, room, &changes.fetches);
+    details::write(&mut script, &changes.details);
+    numbers::follow(&mut script, &changes.completed);
+    transitions::insert(&mut script, room, &changes.transitions);
+    outbox::add(db, outbox, script, &changes.events).await
 }
 
 /// Records the decisions on deliveries, each with its order's row.
-async fn write_decisions(db: &mut SqliteConnection, changes: &Changes) -> sqlx::Result<()> {
-    for (sql, decisions) in UPDATE_DECISIONS.over(&changes.decisions) {
-        let mut query = sqlx::query(sql).bind(changes.decided_at.map(|at| at.0));
-        for decided in decisions {
+fn write_decisions(script: &mut Script, room: usize, changes: &Changes) {
+    let decided_at = changes.decided_at.map(|at| at.0);
+    let first = |script: &mut Script| {
+        script.bind(decided_at);
+    };
+    let decisions = &changes.decisions;
+    script.add_rows(
+        &UPDATE_DECISIONS,
+        room,
+        decisions,
+        first,
+        |script, decided| {
             let delivery = &decided.processed;
             let phase = if delivery.parked {
                 "parked"
@@ -58,34 +76,32 @@ async fn write_decisions(db: &mut SqliteConnection, changes: &Changes) -> sqlx::
                 "processed"
             };
             let decision = Code::new(&delivery.decision);
-            query = query
+            script
                 .bind(delivery.delivery)
                 .bind(phase)
                 .bind(decision.code)
                 .bind(decision.fields)
                 .bind(decided.order_id);
-        }
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
+        },
+    );
 }
 
-async fn insert_fetches(db: &mut SqliteConnection, fetches: &[NewFetch]) -> sqlx::Result<()> {
-    for (sql, fetches) in INSERT_FETCHES.over(fetches) {
-        let mut query = sqlx::query(sql);
-        for fetch in fetches {
-            let state = fetch.state.as_ref().map(word);
+fn insert_fetches(script: &mut Script, room: usize, fetches: &[NewFetch]) {
+    script.add_rows(
+        &INSERT_FETCHES,
+        room,
+        fetches,
+        |_| {},
+        |script, fetch| {
             let outcome = Code::new(&fetch.outcome);
-            query = query
+            script
                 .bind(fetch.order_id)
                 .bind(fetch.fetched_at.0)
-                .bind(state)
+                .bind(fetch.state.as_ref().map(word))
                 .bind(fetch.updated_at.map(|at| at.0))
                 .bind(outcome.code)
                 .bind(outcome.fields)
                 .bind(fetch.unreadable_expiry.as_deref());
-        }
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
+        },
+    );
 }

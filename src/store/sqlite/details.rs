@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::lossy;
+use super::script::Script;
 use crate::store::changes::NewDetails;
 use crate::store::sql::details::{details_text, required};
 use crate::store::sql::json;
@@ -16,7 +17,7 @@ use number_order::OrderDetails;
 macro_rules! new {
     ($further:literal) => {
         concat!(
-            "WITH v AS (SELECT value ->> 'id' AS id, value -> 'details' AS details FROM json_each(?1)) ",
+            "WITH v AS (SELECT value ->> 'id' AS id, value -> 'details' AS details FROM json_each(?)) ",
             $further
         )
     };
@@ -41,18 +42,14 @@ const DELETE_GONE_NUMBERS: &str = new!(
 );
 
 /// Writes the subjects of the given orders, as far as they differ from the stored ones.
-pub(super) async fn write(db: &mut SqliteConnection, new: &[NewDetails]) -> sqlx::Result<()> {
+pub(super) fn write(script: &mut Script, new: &[NewDetails]) {
     if new.is_empty() {
-        return Ok(());
+        return;
     }
     let texts = details_text(new);
     for sql in [UPSERT_DETAILS, INSERT_NUMBERS, DELETE_GONE_NUMBERS] {
-        sqlx::query(sql)
-            .bind(texts.as_str())
-            .execute(&mut *db)
-            .await?;
+        script.add(sql).bind(texts.as_str());
     }
-    Ok(())
 }
 
 const SELECT_DETAILS: &str = "

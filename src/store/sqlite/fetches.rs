@@ -14,6 +14,7 @@ use super::outbox::OutboxContext;
 use super::row_fault::{Unparkable, park_row};
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint};
+use super::script::Script;
 use super::{Store, StoreError};
 use crate::store::apply;
 use crate::store::changes::StoredOrder;
@@ -29,21 +30,24 @@ const SELECT_LEASED: &str = concat!(
      JOIN projects AS p ON p.id = o.project"
 );
 
-/// Applies the results of fetches to their orders, and releases these.
+/// Applies the results of fetches to their orders, and releases these. What is in the script is sent first. Returns the
+/// statements that are left to send, too.
 pub(super) async fn record(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
+    script: Script,
     results: &[&FetchResult],
     mode: BatchMode,
     unparkable: &mut Unparkable,
-) -> sqlx::Result<Vec<Recorded>> {
+) -> sqlx::Result<(Vec<Recorded>, Script)> {
     if mode == BatchMode::Together {
-        return record_together(db, outbox, results, unparkable).await;
+        return record_together(db, outbox, script, results, unparkable).await;
     }
+    script.execute(db).await?;
     let mut recorded = Vec::with_capacity(results.len());
     for fetch in results {
         begin_savepoint(db).await?;
-        let done = record_together(db, outbox, &[fetch], unparkable).await;
+        let done = record_one(db, outbox, fetch, unparkable).await;
         match end_savepoint(db, done).await? {
             Ok(done) => recorded.extend(done),
             Err(reason) => {
@@ -54,21 +58,33 @@ pub(super) async fn record(
             }
         }
     }
+    Ok((recorded, Script::default()))
+}
+
+async fn record_one(
+    db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
+    fetch: &FetchResult,
+    unparkable: &mut Unparkable,
+) -> sqlx::Result<Vec<Recorded>> {
+    let script = Script::default();
+    let (recorded, left) = record_together(db, outbox, script, &[fetch], unparkable).await?;
+    left.execute(db).await?;
     Ok(recorded)
 }
 
 async fn record_together(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
+    mut script: Script,
     results: &[&FetchResult],
     unparkable: &mut Unparkable,
-) -> sqlx::Result<Vec<Recorded>> {
+) -> sqlx::Result<(Vec<Recorded>, Script)> {
     let ids: Vec<i64> = results.iter().map(|o| o.claim.order_id).collect();
-    let found = sqlx::query(SELECT_LEASED)
-        .bind(json(&ids))
-        .fetch_one(&mut *db)
-        .await?;
-    let found = unreadable::many::<StoredOrder>(&found, 0)?;
+    script.add(SELECT_LEASED).bind(json(&ids));
+    let found = script.fetch(db).await?;
+    let found = found.last().ok_or(sqlx::Error::RowNotFound)?;
+    let found = unreadable::many::<StoredOrder>(found, 0)?;
     let mut faults = HashMap::new();
     for row in found.unreadable {
         park_row(db, row.row, &row.to_string(), unparkable).await?;
@@ -80,8 +96,8 @@ async fn record_together(
         .map(|stored| (stored.id, stored))
         .collect();
     let (changes, recorded) = apply::record(leased, &faults, results);
-    write_changes(db, outbox, &changes).await?;
-    Ok(recorded)
+    let left = write_changes(db, outbox, &changes).await?;
+    Ok((recorded, left))
 }
 
 /// Makes an order due for a fetch at once, and its numbers, as an operator requested; `false` if the order is not known.

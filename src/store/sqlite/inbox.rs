@@ -5,19 +5,10 @@ use std::sync::LazyLock;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::batch::{BEGIN, Statements};
+use super::batch::Statements;
 use crate::store::sql::inbox::{Content, digest, fingerprint};
 use crate::store::{Accepted, NewDelivery};
 use number_order::{CallbackKey, Id};
-
-/// Position in its transaction of a statement that inserts deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// The insert begins the transaction.
-    Begin,
-    /// The insert is within a transaction; where none was begun, it is a transaction of its own.
-    Midst,
-}
 
 const INSERT_BEGINNING: &str = "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, said_at, \
                       phase, decision, decision_fields, callback_key, body) SELECT * FROM (VALUES ";
@@ -31,17 +22,6 @@ const INSERT_END: &str = ") WHERE column1 IS NOT NULL ON CONFLICT (project, dedu
 static INSERT: LazyLock<Statements> =
     LazyLock::new(|| Statements::new(INSERT_BEGINNING, INSERT_ROW, INSERT_END));
 
-/// Begins a transaction and inserts deliveries. Returns the number of new ones. The begin costs no hop of its own to
-/// SQLite's thread.
-static BEGIN_AND_INSERT: LazyLock<Statements> = LazyLock::new(|| {
-    let before = format!("{BEGIN}; {INSERT_BEGINNING}");
-    Statements::new(
-        &before,
-        INSERT_ROW,
-        &format!("{INSERT_END}; SELECT changes()"),
-    )
-});
-
 /// Selects the ids between two given ones under which a delivery is stored.
 const SELECT_STORED_IDS: &str = "SELECT id FROM deliveries WHERE id BETWEEN ? AND ?";
 
@@ -51,14 +31,13 @@ pub(super) struct Incoming<'a> {
     inserted: u64,
 }
 
-/// Inserts deliveries into the inbox, no more than the largest statement takes.
+/// Inserts deliveries into the inbox, no more than the largest statement takes. Outside a transaction they are committed.
 ///
 /// Every delivery in the inbox that is not processed is due.
 ///
 /// [`Incoming::judge`] says which deliveries were not new.
 pub(super) async fn accept<'a>(
     db: &mut SqliteConnection,
-    part: Part,
     next_id: &mut i64,
     projects: &HashMap<Id, i64>,
     deliveries: &[&'a NewDelivery],
@@ -78,7 +57,7 @@ pub(super) async fn accept<'a>(
             })
         })
         .collect::<sqlx::Result<Vec<NewRow>>>()?;
-    let inserted = insert_rows(db, part, &rows).await?;
+    let inserted = insert_rows(db, &rows).await?;
     Ok(Incoming { rows, inserted })
 }
 
@@ -119,17 +98,9 @@ struct NewRow<'a> {
     delivery: &'a NewDelivery,
 }
 
-async fn insert_rows(
-    db: &mut SqliteConnection,
-    part: Part,
-    rows: &[NewRow<'_>],
-) -> sqlx::Result<u64> {
-    let statements = match part {
-        Part::Midst => &INSERT,
-        Part::Begin => &BEGIN_AND_INSERT,
-    };
+async fn insert_rows(db: &mut SqliteConnection, rows: &[NewRow<'_>]) -> sqlx::Result<u64> {
     let mut inserted = 0;
-    for (sql, rows) in statements.over(rows) {
+    for (sql, rows) in INSERT.over(rows) {
         let mut query = sqlx::query(sql);
         for row in rows {
             let content = Content::new(&row.delivery.subject);
@@ -151,14 +122,7 @@ async fn insert_rows(
                 .bind(row.delivery.callback_key.as_ref().map(CallbackKey::as_str))
                 .bind(row.delivery.body.as_ref());
         }
-        inserted += match part {
-            Part::Midst => query.execute(&mut *db).await?.rows_affected(),
-            // For the begin, SQLite reports as many affected rows as for the statement before it.
-            Part::Begin => {
-                let counted = query.fetch_one(&mut *db).await?.try_get::<i64, _>(0)?;
-                u64::try_from(counted).unwrap_or(0)
-            }
-        };
+        inserted += query.execute(&mut *db).await?.rows_affected();
     }
     Ok(inserted)
 }
@@ -181,7 +145,7 @@ async fn compare_with_stored(
             dedup_key: key.clone(),
             ..*row
         };
-        if insert_rows(db, Part::Midst, std::slice::from_ref(&other)).await? == 1 {
+        if insert_rows(db, std::slice::from_ref(&other)).await? == 1 {
             return Ok(Accepted::Conflict);
         }
     }

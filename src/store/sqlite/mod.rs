@@ -49,6 +49,7 @@ mod row_fault;
 mod rows;
 mod savepoint;
 mod schema;
+mod script;
 mod sent_copy;
 mod service_alerts;
 #[cfg(feature = "postgres")]

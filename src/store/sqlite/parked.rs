@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{WriteCommand, WriteContext};
-use super::inbox::{self, Part};
+use super::inbox;
 use super::{Store, StoreError};
 use crate::store::sql::parked::parked_of_row;
 use crate::store::{Dismissed, NewDelivery, ParkedFound};
@@ -40,7 +40,7 @@ impl WriteCommand for Replay {
             return Ok(false);
         }
         let (next, projects) = (&mut context.next_delivery, &context.projects);
-        let incoming = inbox::accept(db, Part::Midst, next, projects, &[again]).await?;
+        let incoming = inbox::accept(db, next, projects, &[again]).await?;
         incoming.judge(db).await?;
         Ok(true)
     }

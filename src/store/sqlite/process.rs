@@ -10,14 +10,16 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
-use super::batch::Statements;
+use super::batch::{ROWS_MAX, Statements};
 use super::changes::write_changes;
 use super::columns::lossy;
 use super::outbox::OutboxContext;
 use super::pending::Pending;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
+use super::script::{Script, room_for};
 use super::{numbers, placements};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
@@ -36,9 +38,9 @@ pub(in crate::store) const BATCH_SIZES: RangeInclusive<u32> = 128..=512;
 /// Another run may have moved it since they were read, and a conflict is inserted a moment after deliveries that came
 /// later in its batch.
 const PROCESSED_THROUGH: &str = "
-    UPDATE service SET processed_through = ?1
-    WHERE processed_through = ?2
-        AND ?3 = (SELECT count(*) FROM deliveries WHERE id > ?2 AND id <= ?1)";
+    UPDATE service SET processed_through = ?
+    WHERE processed_through = ?
+        AND ? = (SELECT count(*) FROM deliveries WHERE id > ? AND id <= ?) RETURNING 1";
 
 static INSERT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT * FROM (VALUES ";
@@ -57,27 +59,39 @@ static SELECT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
 });
 
 /// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
-/// were read, nothing is done: the caller must read them again.
+/// were read, nothing is done: the caller must read them again. What is in the script is sent first. Returns the statements
+/// that are left to send, too.
 pub(super) async fn process(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
+    mut script: Script,
     request: &ProcessRequest,
     pending: &Pending,
     mode: BatchMode,
-) -> sqlx::Result<ProcessReport> {
-    let moved = sqlx::query(PROCESSED_THROUGH)
+) -> sqlx::Result<(ProcessReport, Script)> {
+    script
+        .add(PROCESSED_THROUGH)
         .bind(pending.last)
         .bind(pending.processed_through)
         .bind(pending.taken as i64)
-        .execute(&mut *db);
-    let unchanged = moved.await?.rows_affected() > 0;
+        .bind(pending.processed_through)
+        .bind(pending.last);
+    let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
+    // A callback to the path of a create makes its order known, so orders are read after that.
+    let wanted = if pending.any_to_create || mode == BatchMode::OneByOne {
+        Vec::new()
+    } else {
+        waiting.iter().map(|(order, _)| *order).collect()
+    };
+    let selects = select_orders(&mut script, &wanted);
+    let found = script.fetch(db).await?;
     let mut report = ProcessReport {
         taken: pending.taken,
         ..ProcessReport::default()
     };
-    if !unchanged {
-        return Ok(report);
-    }
+    let Some((_moved, found)) = found.split_first().filter(|_| found.len() > selects) else {
+        return Ok((report, Script::default()));
+    };
     if pending.any_to_create {
         let refused = placements::link(db, pending.processed_through, pending.last).await?;
         report.unreadable.extend(refused);
@@ -98,15 +112,15 @@ pub(super) async fn process(
         .await?;
     }
     report.unreadable.extend(pending.unreadable.iter().cloned());
-    let waiting: Vec<(&OrderRef, &Vec<Waiting>)> = pending.waiting.iter().collect();
     if mode == BatchMode::Together {
-        process_together(db, outbox, request, &waiting, &mut report).await?;
-        return Ok(report);
+        let known = known_orders(found)?;
+        let left = process_together(db, outbox, request, &waiting, known, &mut report).await?;
+        return Ok((report, left));
     }
     for one in waiting.chunks(1) {
         begin_savepoint(db).await?;
         let mut part = ProcessReport::default();
-        let done = process_together(db, outbox, request, one, &mut part).await;
+        let done = process_one(db, outbox, request, one, &mut part).await;
         match end_savepoint(db, done).await? {
             Ok(()) => {
                 report.processed.extend(part.processed);
@@ -119,18 +133,33 @@ pub(super) async fn process(
             }
         }
     }
-    Ok(report)
+    Ok((report, Script::default()))
 }
 
-/// Processes all deliveries that wait for the given orders.
+/// Processes the deliveries that wait for one order.
+async fn process_one(
+    db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
+    request: &ProcessRequest,
+    one: &[(&OrderRef, &Vec<Waiting>)],
+    report: &mut ProcessReport,
+) -> sqlx::Result<()> {
+    let none = Read::default();
+    let left = process_together(db, outbox, request, one, none, report).await?;
+    left.execute(db).await
+}
+
+/// Processes all deliveries that wait for the given orders, of which those in `known` are read already. Returns the
+/// statements that are left to send.
 async fn process_together(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
     request: &ProcessRequest,
     waiting: &[(&OrderRef, &Vec<Waiting>)],
+    known: Read<(OrderRef, StoredOrder)>,
     report: &mut ProcessReport,
-) -> sqlx::Result<()> {
-    let found = read_or_insert_orders(db, waiting).await?;
+) -> sqlx::Result<Script> {
+    let found = read_or_insert_orders(db, waiting, known).await?;
     if found.rows.len() < waiting.len() {
         let known: HashSet<&OrderRef> = found.rows.iter().map(|(order, _)| order).collect();
         let unknown = waiting.iter().filter(|(order, _)| !known.contains(order));
@@ -152,12 +181,12 @@ async fn process_together(
         (stored, deliveries)
     });
     let changes = apply::process(orders, request);
-    write_changes(db, outbox, &changes).await?;
+    let left = write_changes(db, outbox, &changes).await?;
     let decisions = changes.decisions.into_iter();
     report
         .processed
         .extend(decisions.map(|decided| decided.processed));
-    Ok(())
+    Ok(left)
 }
 
 const PARK_DELIVERY: &str = "
@@ -235,14 +264,13 @@ async fn project_id(db: &mut SqliteConnection, project: i64) -> sqlx::Result<Opt
     Ok(sinch_id.and_then(Id::new))
 }
 
-/// Reads the orders that deliveries wait for; orders that were not known are known from now on.
+/// Reads the orders that deliveries wait for and that are not read yet; orders that were not known are known from now on.
 async fn read_or_insert_orders(
     db: &mut SqliteConnection,
     waiting: &[(&OrderRef, &Vec<Waiting>)],
+    mut known: Read<(OrderRef, StoredOrder)>,
 ) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
-    let wanted: Vec<&OrderRef> = waiting.iter().map(|(order, _)| *order).collect();
-    let mut known = read_known_orders(db, &wanted).await?;
-    if known.rows.len() == wanted.len() {
+    if known.rows.len() == waiting.len() {
         return Ok(known);
     }
     // Rows that could not be read are read again among the unknown orders.
@@ -275,15 +303,33 @@ async fn read_known_orders(
     db: &mut SqliteConnection,
     wanted: &[&OrderRef],
 ) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
+    let mut script = Script::default();
+    select_orders(&mut script, wanted);
+    known_orders(&script.fetch(db).await?)
+}
+
+/// Adds the statements that select those of the given orders that are known to the database. Returns their number: each
+/// selects one row.
+fn select_orders(script: &mut Script, wanted: &[&OrderRef]) -> usize {
+    let bind = |script: &mut Script, order: &&OrderRef| {
+        let (project, sinch_id) = *order;
+        script.bind(*project).bind(sinch_id.as_str());
+    };
+    script.add_rows(
+        &SELECT_ORDERS,
+        room_for([wanted.len()]),
+        wanted,
+        |_| {},
+        bind,
+    );
+    wanted.len().div_ceil(ROWS_MAX)
+}
+
+/// Reads the orders that statements of [`select_orders`] have found.
+fn known_orders(rows: &[SqliteRow]) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
     let mut known = Read::default();
-    for (sql, wanted) in SELECT_ORDERS.over(wanted) {
-        let found = wanted
-            .iter()
-            .fold(sqlx::query(sql), |query, (project, sinch_id)| {
-                query.bind(*project).bind(sinch_id.as_str())
-            });
-        let found: Read<(i64, StoredOrder)> =
-            unreadable::many(&found.fetch_one(&mut *db).await?, 0)?;
+    for row in rows {
+        let found: Read<(i64, StoredOrder)> = unreadable::many(row, 0)?;
         known.unreadable.extend(found.unreadable);
         known
             .rows

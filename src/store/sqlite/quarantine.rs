@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{WriteCommand, WriteContext};
-use super::inbox::{self, Part};
+use super::inbox;
 use super::{Store, StoreError};
 use crate::store::sql::cursor::List;
 use crate::store::sql::inbox::digest;
@@ -111,7 +111,7 @@ impl WriteCommand for Admit {
             deliveries.extend(is_there.then_some(delivery));
         }
         let (next, projects) = (&mut context.next_delivery, &context.projects);
-        let incoming = inbox::accept(db, Part::Midst, next, projects, &deliveries).await?;
+        let incoming = inbox::accept(db, next, projects, &deliveries).await?;
         let mut accepted = incoming.judge(db).await?.into_iter();
         let each = there
             .iter()

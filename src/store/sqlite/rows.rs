@@ -2,11 +2,8 @@
 
 use std::sync::LazyLock;
 
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection};
-
 use super::batch::Statements;
+use super::script::Script;
 use crate::store::changes::StoredOrder;
 use crate::store::sql::codes::Code;
 use crate::store::sql::orders::claims_text;
@@ -76,37 +73,32 @@ fn update_statements(columns: &[&str]) -> Statements {
     Statements::new(&before, &row, &after)
 }
 
-type UpdateQuery<'q> = Query<'q, Sqlite, SqliteArguments>;
-
 /// Writes orders as the processing of deliveries has changed them.
-pub(super) async fn write_processed(
-    db: &mut SqliteConnection,
-    orders: &[StoredOrder],
-) -> sqlx::Result<()> {
-    for (sql, orders) in UPDATE_PROCESSED.over(orders) {
-        let query = orders.iter().fold(sqlx::query(sql), bind_processed);
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
+pub(super) fn write_processed(script: &mut Script, room: usize, orders: &[StoredOrder]) {
+    script.add_rows(&UPDATE_PROCESSED, room, orders, |_| {}, bind_processed);
 }
 
 /// Writes orders with all their columns.
-pub(super) async fn write(db: &mut SqliteConnection, orders: &[StoredOrder]) -> sqlx::Result<()> {
-    for (sql, orders) in UPDATE_ORDERS.over(orders) {
-        let bind = |query, stored| bind_answered(bind_processed(query, stored), stored);
-        let query = orders.iter().fold(sqlx::query(sql), bind);
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
+pub(super) fn write(script: &mut Script, room: usize, orders: &[StoredOrder]) {
+    script.add_rows(
+        &UPDATE_ORDERS,
+        room,
+        orders,
+        |_| {},
+        |script, stored| {
+            bind_processed(script, stored);
+            bind_answered(script, stored);
+        },
+    );
 }
 
 /// Binds the values of an order in the order of [`PROCESSED`].
-fn bind_processed<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> UpdateQuery<'q> {
+fn bind_processed(script: &mut Script, stored: &StoredOrder) {
     let order = &stored.order;
     let provisional = order.provisional.as_ref();
     let parked = order.parked.as_ref().map(Code::new);
     let (parked, parked_fields) = parked.map(|parked| (parked.code, parked.fields)).unzip();
-    query
+    script
         .bind(stored.id)
         .bind(order.fetch_at.map(|at| at.0))
         .bind(order.attempts)
@@ -117,15 +109,15 @@ fn bind_processed<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> Update
         .bind(claims_text(&order.hints))
         .bind(order.hints.iter().map(|hint| hint.heard_at.0).min())
         .bind(claims_text(&order.doubts))
-        .bind(stored.heard_at.map(|at| at.0))
+        .bind(stored.heard_at.map(|at| at.0));
 }
 
 /// Binds the values of an order in the order of [`ANSWERED`].
-fn bind_answered<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> UpdateQuery<'q> {
+fn bind_answered(script: &mut Script, stored: &StoredOrder) {
     let order = &stored.order;
     let confirmed = order.confirmed.as_ref();
     let tie = order.tie.as_ref();
-    query
+    script
         .bind(order.fetched_at.map(|at| at.0))
         .bind(order.fetch_requested_at.map(|at| at.0))
         .bind(stored.lease.map(|(lease, _)| lease))
@@ -138,5 +130,5 @@ fn bind_answered<'q>(query: UpdateQuery<'q>, stored: &'q StoredOrder) -> UpdateQ
         .bind(confirmed.is_some_and(|c| c.reopened))
         .bind(tie.map(|tie| tie.state.as_str()))
         .bind(tie.map(|tie| tie.since.0))
-        .bind(order.missing_since.map(|at| at.0))
+        .bind(order.missing_since.map(|at| at.0));
 }

@@ -5,6 +5,7 @@
 use sqlx::SqliteConnection;
 
 use super::command::{WriteCommand, WriteContext};
+use super::script::Script;
 use super::{Store, StoreError, outbox};
 use crate::store::sql::service_alerts::{
     OpenEpisode, PARKED_FOR, alert_row, changes, code, facts, select_target_facts, tell,
@@ -154,7 +155,8 @@ impl WriteCommand for RecordChanges {
                 tell(change, self.now, &mut events, &mut reported);
             }
         }
-        outbox::add(db, &mut context.outbox, &events).await?;
+        let left = outbox::add(db, &mut context.outbox, Script::default(), &events).await?;
+        left.execute(db).await?;
         Ok(reported)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::LazyLock;
 
-use sqlx::SqliteConnection;
-
 use super::batch::Statements;
+use super::script::Script;
 use crate::store::changes::NewTransition;
 use crate::store::sql::codes::Code;
 
@@ -16,14 +15,17 @@ static INSERT_TRANSITIONS: LazyLock<Statements> = LazyLock::new(|| {
 });
 
 /// Records changes of orders' states in the transaction that makes them.
-pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -> sqlx::Result<()> {
-    for (sql, moves) in INSERT_TRANSITIONS.over(moves) {
-        let mut query = sqlx::query(sql);
-        for change in moves {
+pub(super) fn insert(script: &mut Script, room: usize, moves: &[NewTransition]) {
+    script.add_rows(
+        &INSERT_TRANSITIONS,
+        room,
+        moves,
+        |_| {},
+        |script, change| {
             let transition = &change.transition;
             let cause = Code::new(&transition.cause);
             let latency_us = change.latency.map(|latency| latency.as_micros());
-            query = query
+            script
                 .bind(change.order_id)
                 .bind(change.recorded_at.0)
                 .bind(transition.from.map(|state| state.as_str()))
@@ -34,8 +36,6 @@ pub(super) async fn insert(db: &mut SqliteConnection, moves: &[NewTransition]) -
                 .bind(cause.fields)
                 .bind(change.announced)
                 .bind(latency_us.map(|us| i64::try_from(us).unwrap_or(i64::MAX)));
-        }
-        query.execute(&mut *db).await?;
-    }
-    Ok(())
+        },
+    );
 }

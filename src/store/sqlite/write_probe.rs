@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sqlx::SqliteConnection;
 
 use super::command::{WriteCommand, WriteContext};
-use super::inbox::{self, Part};
+use super::inbox;
 use super::savepoint::refused;
 use super::{Store, StoreError};
 use crate::store::{DeliveryContent, NewDelivery};
@@ -36,7 +36,7 @@ async fn probe_write(
     for project in ids {
         sqlx::query("SAVEPOINT trial").execute(&mut *db).await?;
         let delivery = trial_callback(project, now);
-        let taken = inbox::accept(db, Part::Midst, &mut next_id, projects, &[&delivery]).await;
+        let taken = inbox::accept(db, &mut next_id, projects, &[&delivery]).await;
         sqlx::query("ROLLBACK TO trial").execute(&mut *db).await?;
         sqlx::query("RELEASE trial").execute(&mut *db).await?;
         if let Err(reason) = refused(taken.map(drop))? {

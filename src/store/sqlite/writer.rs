@@ -9,13 +9,14 @@ use std::sync::Arc;
 use sqlx::Connection;
 use tokio::sync::{Notify, mpsc};
 
-use super::batch::{BEGIN, ROWS_MAX};
+use super::batch::{BEGIN, COMMIT, ROWS_MAX};
 use super::checkpoint::Written;
 use super::command::{Call, QueuedCommand, WriteContext};
 use super::fetches;
-use super::inbox::{self, Part};
+use super::inbox;
 use super::pending::Pending;
 use super::process;
+use super::script::Script;
 use super::space::Space;
 use super::{
     Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
@@ -36,6 +37,10 @@ pub(super) enum Write {
 }
 
 impl Write {
+    fn is_callback(&self) -> bool {
+        matches!(self, Write::Accept(_))
+    }
+
     fn answer(self, outcome: &Result<(), StoreError>) {
         match self {
             Write::Accept(call) => call.answer(outcome),
@@ -64,9 +69,17 @@ impl Writer {
     pub(super) async fn run(&mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
-            if let Err(broken) = self.commit(&mut batch).await {
+            // Callbacks come first: their senders wait, and all else can.
+            let mut others: Vec<Write> =
+                batch.extract_if(.., |write| !write.is_callback()).collect();
+            let mut done = self.commit(&mut batch).await;
+            if done.is_ok() {
+                done = self.commit(&mut others).await;
+            }
+            if let Err(broken) = done {
                 inbox.close();
-                while let Ok(write) = inbox.try_recv() {
+                let waiting = std::iter::from_fn(|| inbox.try_recv().ok());
+                for write in others.into_iter().chain(waiting) {
                     write.answer(&Err(broken.clone()));
                 }
                 return Err(broken);
@@ -104,8 +117,11 @@ impl Writer {
         }
     }
 
-    /// Commits a batch of writes and replies to their callers, which no other code does.
+    /// Commits a batch of callbacks, or of anything else, and replies to their callers, which no other code does.
     async fn commit(&mut self, batch: &mut Vec<Write>) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         // The index is examined before the commit, which would write over pages that are acknowledged.
         let mut outcomes = match self.context.files.examine_index() {
             Ok(()) => self.outcomes(batch).await,
@@ -186,27 +202,24 @@ impl Writer {
     }
 
     async fn try_transaction(&mut self, batch: &mut [Write], mode: BatchMode) -> sqlx::Result<()> {
-        let mut accepts: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
+        let mut callbacks: Vec<&mut Call<NewDelivery, Accepted>> = Vec::new();
         let mut records: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>> = Vec::new();
         let mut others: Vec<&mut Write> = Vec::new();
         for write in batch {
             match write {
-                Write::Accept(call) => accepts.push(call),
+                Write::Accept(call) => callbacks.push(call),
                 Write::Record(call) => records.push(call),
                 Write::Process(_) | Write::Command(_) => others.push(write),
             }
         }
         let context = &mut self.context;
-        if accepts.is_empty() {
-            sqlx::query(BEGIN).execute(&mut context.db).await?;
-        } else {
-            let alone = records.is_empty() && others.is_empty();
-            if accept_callbacks(context, accepts, alone).await? {
-                return Ok(());
-            }
+        if !callbacks.is_empty() {
+            return accept_callbacks(context, callbacks).await;
         }
+        let mut script = Script::default();
+        script.add(BEGIN);
         if !records.is_empty() {
-            record_fetches(context, records, mode).await?;
+            script = record_fetches(context, script, records, mode).await?;
         }
         for write in others {
             match write {
@@ -214,53 +227,59 @@ impl Writer {
                 Write::Process(call) => {
                     let (request, pending) = &call.args;
                     let (db, outbox) = (&mut context.db, &mut context.outbox);
-                    let report = process::process(db, outbox, request, pending, mode).await?;
+                    let (report, left) =
+                        process::process(db, outbox, script, request, pending, mode).await?;
                     call.done = Some(report);
+                    script = left;
                 }
-                Write::Command(command) => command.run(context).await?,
+                Write::Command(command) => {
+                    std::mem::take(&mut script).execute(&mut context.db).await?;
+                    command.run(context).await?;
+                }
             }
         }
-        sqlx::query("COMMIT").execute(&mut context.db).await?;
-        Ok(())
+        script.add(COMMIT);
+        script.execute(&mut context.db).await
     }
 }
 
-/// Puts a batch's callbacks into the inbox. If they are `alone` in their batch and all are new, they are committed, and
-/// `true` is returned. Otherwise it leaves a transaction open.
+/// Puts callbacks into the inbox and commits them. If all are new, that is one statement, its commit included.
 async fn accept_callbacks(
     context: &mut WriteContext,
-    accepts: Vec<&mut Call<NewDelivery, Accepted>>,
-    alone: bool,
-) -> sqlx::Result<bool> {
+    callbacks: Vec<&mut Call<NewDelivery, Accepted>>,
+) -> sqlx::Result<()> {
     let db = &mut context.db;
-    // A batch of callbacks alone is one statement, its commit included.
-    let part = if alone { Part::Midst } else { Part::Begin };
-    let deliveries: Vec<&NewDelivery> = accepts.iter().map(|call| &call.args).collect();
+    let deliveries: Vec<&NewDelivery> = callbacks.iter().map(|call| &call.args).collect();
     let (next, projects) = (&mut context.next_delivery, &context.projects);
-    let incoming = inbox::accept(db, part, next, projects, &deliveries).await?;
-    let is_committed = alone && incoming.are_new();
-    if alone && !is_committed {
+    let incoming = inbox::accept(db, next, projects, &deliveries).await?;
+    let are_new = incoming.are_new();
+    if !are_new {
         // The new deliveries are on disk by now. If what follows fails, they are refused like the others, and come
         // again as duplicates.
         sqlx::query(BEGIN).execute(&mut *db).await?;
     }
     let accepted = incoming.judge(db).await?;
-    for (accepted, call) in accepted.into_iter().zip(accepts) {
+    if !are_new {
+        sqlx::query(COMMIT).execute(&mut *db).await?;
+    }
+    for (accepted, call) in accepted.into_iter().zip(callbacks) {
         call.done = Some(accepted);
     }
-    Ok(is_committed)
+    Ok(())
 }
 
-/// Records the results of a batch's fetches, all together.
+/// Records the results of a batch's fetches, all together. Returns the statements that are left to send.
 async fn record_fetches(
     context: &mut WriteContext,
+    script: Script,
     records: Vec<&mut Call<Arc<[FetchResult]>, Vec<Recorded>>>,
     mode: BatchMode,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Script> {
     let results: Vec<&FetchResult> = records.iter().flat_map(|call| &*call.args).collect();
-    let recorded = fetches::record(
+    let (recorded, left) = fetches::record(
         &mut context.db,
         &mut context.outbox,
+        script,
         &results,
         mode,
         &mut context.unparkable,
@@ -270,5 +289,5 @@ async fn record_fetches(
     for call in records {
         call.done = Some(recorded.by_ref().take(call.args.len()).collect());
     }
-    Ok(())
+    Ok(left)
 }

@@ -10,6 +10,7 @@ use crate::store::sql::numbers::{at_fault, unwritable};
 use crate::store::sql::time;
 use crate::store::sql::unreadable::{self, JsonRow, Read};
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
+use crate::store::sqlite::script::Script;
 use crate::store::sqlite::{Store, StoreError, details, outbox};
 use crate::store::{DueNumber, NextNumber, NumberFetchResult, NumberRecorded, Rate, UnreadableRow};
 use number_order::{Id, Time};
@@ -61,7 +62,9 @@ impl WriteCommand for NumberFetchResult {
         if let Err(fault) = write(db, std::slice::from_ref(&after)).await? {
             return Ok(Err(at_fault(&after, unwritable(&fault))));
         }
-        outbox::add(db, &mut context.outbox, event.as_slice()).await?;
+        let outbox = &mut context.outbox;
+        let left = outbox::add(db, outbox, Script::default(), event.as_slice()).await?;
+        left.execute(db).await?;
         Ok(Ok(NumberRecorded::Done(change.into())))
     }
 }

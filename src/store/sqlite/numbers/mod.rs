@@ -11,6 +11,7 @@ pub(super) use events::note_events;
 use sqlx::SqliteConnection;
 
 use super::savepoint::{begin_savepoint, end_savepoint};
+use super::script::Script;
 use crate::store::changes::StoredNumber;
 use crate::store::sql::json;
 use crate::store::sql::numbers::Written;
@@ -41,19 +42,12 @@ const FOLLOW: &str = "
         AND phone_number GLOB '+[0-9]*' AND NOT substr(phone_number, 2) GLOB '*[^0-9]*' AND length(phone_number) <= 64";
 
 /// Begins to follow the numbers of the given completed orders, each from the given time of its order's completion.
-pub(super) async fn follow(
-    db: &mut SqliteConnection,
-    completed: &[(i64, Time)],
-) -> sqlx::Result<()> {
+pub(super) fn follow(script: &mut Script, completed: &[(i64, Time)]) {
     if completed.is_empty() {
-        return Ok(());
+        return;
     }
     let completed: Vec<(i64, i64)> = completed.iter().map(|(id, at)| (*id, at.0)).collect();
-    sqlx::query(FOLLOW)
-        .bind(json(&completed))
-        .execute(db)
-        .await?;
-    Ok(())
+    script.add(FOLLOW).bind(json(&completed));
 }
 
 /// Makes an order's followed numbers due, as an operator requested. The statement does what

@@ -14,8 +14,9 @@ use std::sync::{Arc, LazyLock};
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::Statements;
+use super::script::{Script, room_for};
 use crate::store::changes::NewEvent;
-use crate::store::outbox::{Known, Outbox, OutboxTarget, compose};
+use crate::store::outbox::{Outbox, OutboxTarget, compose};
 use crate::store::sql::json;
 use crate::store::sql::outbox::{draw_event_id, known, known_columns, notification_texts};
 
@@ -71,31 +72,27 @@ pub(super) const STATEMENTS: [&str; 13] = [
     queries::SELECT_SOME,
 ];
 
-/// Records events, and the notifications of the targets that want them.
+/// Records events, and the notifications of the targets that want them. What they tell of is in the script, which is sent
+/// first. Returns the statements that are left to send.
 pub(super) async fn add(
     db: &mut SqliteConnection,
     context: &mut OutboxContext,
+    mut script: Script,
     new: &[NewEvent],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Script> {
     if new.is_empty() {
-        return Ok(());
+        return Ok(script);
     }
-    let known = read_known(db, new).await?;
-    let outbox = compose(new, known, &context.targets, draw_event_id);
-    insert(db, &outbox).await?;
-    context.added = true;
-    Ok(())
-}
-
-async fn read_known(db: &mut SqliteConnection, new: &[NewEvent]) -> sqlx::Result<Known> {
     let mut orders: Vec<i64> = new.iter().filter_map(|event| event.order_id).collect();
     orders.sort_unstable();
     orders.dedup();
-    let row = sqlx::query(SELECT_KNOWN)
-        .bind(json(&orders))
-        .fetch_one(db)
-        .await?;
-    known(row.try_get_unchecked::<&[u8], _>(0)?)
+    script.add(SELECT_KNOWN).bind(json(&orders));
+    let rows = script.fetch(db).await?;
+    let row = rows.last().ok_or(sqlx::Error::RowNotFound)?;
+    let known = known(row.try_get_unchecked::<&[u8], _>(0)?)?;
+    let outbox = compose(new, known, &context.targets, draw_event_id);
+    context.added = true;
+    Ok(insert(&outbox))
 }
 
 /// Returns the number of the newest event.
@@ -105,32 +102,32 @@ pub(super) async fn last_sequence(db: &mut SqliteConnection) -> sqlx::Result<i64
 }
 
 /// Inserts the rows of new events.
-async fn insert(db: &mut SqliteConnection, outbox: &Outbox) -> sqlx::Result<()> {
-    for (sql, events) in INSERT_EVENTS.over(&outbox.events) {
-        let mut query = sqlx::query(sql);
-        for event in events {
-            query = query
+fn insert(outbox: &Outbox) -> Script {
+    let mut script = Script::default();
+    let room = room_for([outbox.events.len()]);
+    script.add_rows(
+        &INSERT_EVENTS,
+        room,
+        &outbox.events,
+        |_| {},
+        |script, event| {
+            script
                 .bind(event.sequence)
-                .bind(&event.id)
+                .bind(event.id.as_str())
                 .bind(event.event_type.name())
                 .bind(event.recorded_at)
                 .bind(event.order_id)
                 .bind(event.order_sequence)
                 .bind(event.provisional)
                 .bind(event.test)
-                .bind(&event.body);
+                .bind(event.body.as_str());
+        },
+    );
+    if !outbox.notifications.is_empty() {
+        let notifications = json(&notification_texts(&outbox.notifications));
+        for sql in [INSERT_NOTIFICATIONS, INSERT_QUEUES] {
+            script.add(sql).bind(notifications.as_str());
         }
-        query.execute(&mut *db).await?;
     }
-    if outbox.notifications.is_empty() {
-        return Ok(());
-    }
-    let notifications = json(&notification_texts(&outbox.notifications));
-    for sql in [INSERT_NOTIFICATIONS, INSERT_QUEUES] {
-        sqlx::query(sql)
-            .bind(&notifications)
-            .execute(&mut *db)
-            .await?;
-    }
-    Ok(())
+    script
 }

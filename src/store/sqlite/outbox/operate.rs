@@ -95,7 +95,7 @@ impl WriteCommand for TestEvent {
         };
         let last = last_sequence(db).await?;
         let outbox = compose_test(self, last, target, draw_event_id());
-        insert(db, &outbox).await?;
+        insert(&outbox).execute(db).await?;
         context.outbox.added = true;
         Ok(Some(last + 1))
     }

@@ -1,7 +1,14 @@
 //! Acceptance of deliveries, and what another program or a move of the file does to it.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use tokio::time::timeout;
+
 use super::*;
 use crate::store::sql::inbox::digest;
+use crate::store::sqlite::command::{WriteCommand, WriteContext};
 
 /// Another program may have used the id that comes next. Its row is no duplicate of the callback.
 #[tokio::test]
@@ -30,6 +37,46 @@ async fn an_id_that_somebody_took_is_no_acknowledgement() {
     );
     fixture.process(20).await;
     assert_eq!(fixture.history("o2").await.deliveries.len(), 1);
+}
+
+/// A write that never ends.
+struct Endless;
+
+impl WriteCommand for Endless {
+    type Reply = ();
+
+    async fn run(&self, _context: &mut WriteContext) -> sqlx::Result<()> {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_callback_waits_for_nothing_that_waits_with_it() {
+    let folder = folder();
+    let settings = settings(folder.path().join("service.db"));
+    let (store, writer) = open(&settings).await.expect("opens");
+    // All three wait for the writer before it begins.
+    let accept = |event| store.accept(delivery(event, "o1", State::InReview, 10));
+    let mut endless = pin!(store.write(Endless));
+    let mut callbacks = pin!(async { tokio::join!(accept("e1"), accept("e2")) });
+    assert!(polled_once(&mut endless).await.is_none());
+    assert!(polled_once(&mut callbacks).await.is_none());
+    let writer = tokio::spawn(writer);
+    let accepted = timeout(Duration::from_secs(60), callbacks);
+    let accepted = accepted.await.expect("callbacks come first");
+    assert_eq!(accepted, (Ok(Accepted::New), Ok(Accepted::New)));
+    writer.abort();
+}
+
+/// Polls a future once.
+async fn polled_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let once = poll_fn(|context| {
+        Poll::Ready(match Pin::new(&mut *future).poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    });
+    once.await
 }
 
 /// Only the writer decides that the file cannot be trusted.

@@ -9,6 +9,7 @@ use super::*;
 use crate::store::changes::StoredOrder;
 use crate::store::sql::unreadable;
 use crate::store::sqlite::rows::{self, order_text};
+use crate::store::sqlite::script::Script;
 use number_order::{Confirmed, Hint, Order, Provisional, Tie};
 
 /// Returns an order whose times are the numbers that follow `first`.
@@ -211,14 +212,23 @@ async fn every_column_is_covered_and_has_a_value_of_its_own() {
     assert_eq!(fixture.cell(all.to_owned()).await, columns.join(","));
 }
 
+/// Writes an order as one of the functions of `rows` does.
+async fn write(
+    db: &mut SqliteConnection,
+    add: fn(&mut Script, usize, &[StoredOrder]),
+    order: &StoredOrder,
+) {
+    let mut script = Script::default();
+    add(&mut script, 1, std::slice::from_ref(order));
+    script.execute(db).await.expect("writes");
+}
+
 #[tokio::test]
 async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
     for (fetch_at, parked) in [(Some(120), None), (None, Some("why"))] {
         let (fixture, mut db) = Fixture::with_an_order().await;
         let written = order(100, fetch_at, parked, STATES);
-        rows::write(&mut db, std::slice::from_ref(&written))
-            .await
-            .expect("writes");
+        write(&mut db, rows::write, &written).await;
         fixture.has(&cells(&written)).await;
         let found = read(&mut db).await;
         assert_eq!(format!("{found:?}"), format!("{written:?}"));
@@ -248,15 +258,11 @@ async fn what_is_written_stands_in_its_columns_and_is_read_from_them() {
 async fn processing_writes_its_columns_and_no_others() {
     let (fixture, mut db) = Fixture::with_an_order().await;
     let before = order(100, Some(120), None, STATES);
-    rows::write(&mut db, std::slice::from_ref(&before))
-        .await
-        .expect("writes");
+    write(&mut db, rows::write, &before).await;
     let mut others = STATES;
     others.rotate_left(1);
     let after = order(200, None, Some("why"), others);
-    rows::write_processed(&mut db, std::slice::from_ref(&after))
-        .await
-        .expect("writes");
+    write(&mut db, rows::write_processed, &after).await;
     let cells = cells(&before).into_iter().zip(cells(&after));
     let expected = cells.map(|(before, after)| {
         let is_processed = PROCESSED.contains(&before.0);

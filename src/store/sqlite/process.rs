@@ -92,6 +92,24 @@ pub(super) async fn process(
     let Some((_moved, found)) = found.split_first().filter(|_| found.len() > selects) else {
         return Ok((report, Script::default()));
     };
+    process_beside(db, request, pending, &mut report).await?;
+    if mode == BatchMode::Together {
+        let known = known_orders(found)?;
+        let left = process_together(db, outbox, request, &waiting, known, &mut report).await?;
+        return Ok((report, left));
+    }
+    process_one_by_one(db, outbox, request, &waiting, &mut report).await?;
+    Ok((report, Script::default()))
+}
+
+/// Does what the deliveries ask for beside the processing of orders: orders that were created are linked, events of numbers
+/// noted, and deliveries that cannot be read parked.
+async fn process_beside(
+    db: &mut SqliteConnection,
+    request: &ProcessRequest,
+    pending: &Pending,
+    report: &mut ProcessReport,
+) -> sqlx::Result<()> {
     if pending.any_to_create {
         let refused = placements::link(db, pending.processed_through, pending.last).await?;
         report.unreadable.extend(refused);
@@ -112,11 +130,17 @@ pub(super) async fn process(
         .await?;
     }
     report.unreadable.extend(pending.unreadable.iter().cloned());
-    if mode == BatchMode::Together {
-        let known = known_orders(found)?;
-        let left = process_together(db, outbox, request, &waiting, known, &mut report).await?;
-        return Ok((report, left));
-    }
+    Ok(())
+}
+
+/// Processes the deliveries of each order for itself; of an order that the database refuses, all are parked.
+async fn process_one_by_one(
+    db: &mut SqliteConnection,
+    outbox: &mut OutboxContext,
+    request: &ProcessRequest,
+    waiting: &[(&OrderRef, &Vec<Waiting>)],
+    report: &mut ProcessReport,
+) -> sqlx::Result<()> {
     for one in waiting.chunks(1) {
         begin_savepoint(db).await?;
         let mut part = ProcessReport::default();
@@ -133,7 +157,7 @@ pub(super) async fn process(
             }
         }
     }
-    Ok((report, Script::default()))
+    Ok(())
 }
 
 /// Processes the deliveries that wait for one order.

@@ -8,7 +8,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("demo", &["", "--exit --seed 7"]),
     (
         "simulate",
-        &["", "--callback-url http://127.0.0.1:8080/callbacks"],
+        &[
+            "",
+            "--callback-url http://127.0.0.1:8080/callbacks",
+            "--orders 200 --orders-per-minute 20 --outage-after 1min --outage-lasts 2min",
+        ],
     ),
     ("listen", &["--secret-file /run/secrets/crm-secrets"]),
     ("status", &["", "--json"]),

@@ -70,6 +70,7 @@ mod secrecy;
 mod secret_drift;
 mod secret_rotation;
 mod service_manager;
+mod simulating;
 mod snapshots;
 mod start;
 #[cfg(feature = "postgres")]

@@ -3,10 +3,6 @@
 //! Pure, like [`number_order`]: the same seed and script make the same world. All times in it are offsets from a start.
 //! The start is given only when something is put into words, so a world can be played by the clock or in simulated
 //! time.
-//!
-//! Pure, like [`number_order`]: the same seed and script make the same world. All times in it are
-//! offsets from a start. The start is given only when something is put into words, so a world can be
-//! played by the clock or in simulated time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +22,20 @@ pub struct World {
     faults: Faults,
     orders: BTreeMap<Id, OrderHistory>,
     events: Vec<SimulatedEvent>,
+}
+
+/// Move of an order's history to another time of creation.
+#[derive(Clone, Copy)]
+struct Move {
+    from: Duration,
+    to: Duration,
+}
+
+impl Move {
+    /// Moves an offset, which is not before the order's creation.
+    fn apply(self, at: &mut Duration) {
+        *at = at.saturating_sub(self.from) + self.to;
+    }
 }
 
 impl World {
@@ -58,6 +68,35 @@ impl World {
                 .collect(),
             events: Vec::new(),
         }
+    }
+
+    /// Returns the world with its orders created one after the other, at this interval: a steady load. Each history, with its
+    /// events, plays as before from its creation on.
+    #[must_use]
+    pub fn paced(mut self, interval: Duration) -> World {
+        let orders = self.orders.values_mut().zip(0u32..);
+        let moves: BTreeMap<Id, Move> = orders
+            .map(|(history, n)| {
+                let moved = Move {
+                    from: history.created().unwrap_or_default(),
+                    to: interval * n,
+                };
+                history
+                    .states
+                    .iter_mut()
+                    .for_each(|(at, _)| moved.apply(at));
+                history.expires.iter_mut().for_each(|at| moved.apply(at));
+                history.gone_at.iter_mut().for_each(|at| moved.apply(at));
+                (history.id.clone(), moved)
+            })
+            .collect();
+        for event in &mut self.events {
+            if let Some(moved) = moves.get(&event.order) {
+                moved.apply(&mut event.at);
+                event.sent_at.iter_mut().for_each(|at| moved.apply(at));
+            }
+        }
+        self
     }
 
     /// Adds an event whose callbacks are to be sent.
@@ -178,5 +217,44 @@ impl World {
             .map(|(at, _)| fetched_at.checked_sub(*at));
         let ages: Vec<Duration> = ages.flatten().filter(|age| *age <= by).collect();
         rng.choice(&ages).copied().unwrap_or(by)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns what of a world does not depend on when its orders are created: the offsets of each order, and of its events,
+    /// from its creation.
+    fn relative(world: &World) -> Vec<(Id, Vec<Duration>)> {
+        let of_order = |history: &OrderHistory| {
+            let created = history.created().expect("is created");
+            let own = history.states.iter().map(|(at, _)| *at);
+            let ends = history.expires.into_iter().chain(history.gone_at);
+            let events = world.events().iter();
+            let events = events.filter(|event| event.order == history.id);
+            let events = events.flat_map(|event| [&[event.at][..], &event.sent_at].concat());
+            let all = own.chain(ends).chain(events);
+            let since = |at: Duration| at.checked_sub(created).expect("not before the creation");
+            (history.id.clone(), all.map(since).collect())
+        };
+        world.orders().map(of_order).collect()
+    }
+
+    #[test]
+    fn a_paced_world_begins_its_orders_one_after_the_other() {
+        let script = Script::demo(Id::new("p").expect("an id"));
+        let interval = Duration::from_millis(1500);
+        for seed in 0..4 {
+            let (world, paced) = (
+                World::new(seed, &script),
+                World::new(seed, &script).paced(interval),
+            );
+            let created: Vec<Duration> = paced.orders().filter_map(OrderHistory::created).collect();
+            let expected: Vec<Duration> = (0..40).map(|n| interval * n).collect();
+            assert_eq!(created, expected, "seed {seed}");
+            assert_eq!(relative(&paced), relative(&world), "seed {seed}");
+            assert!(paced.end() > world.end(), "seed {seed}");
+        }
     }
 }

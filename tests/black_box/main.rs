@@ -5,6 +5,7 @@
 
 mod access;
 mod answers;
+mod backup_trials;
 mod backups;
 mod check_online;
 mod clock;

@@ -230,25 +230,25 @@ async fn a_demo_that_is_interrupted_claims_no_agreement() {
     assert!(!ended.out.contains("agree with Sinch"), "{}", ended.out);
 }
 
+/// Returns the lines below a heading of the demo's output.
+fn below<'a>(lines: &'a [String], heading: &str) -> Vec<&'a str> {
+    let after = lines.iter().skip_while(|line| !line.starts_with(heading));
+    let below = after.skip(1).map(String::as_str);
+    below.take_while(|line| line.starts_with("  ")).collect()
+}
+
 /// Types the commands with which the demo invites to order a number, and fills in the form in between.
-async fn a_number_can_be_ordered(lines: &[String]) {
-    let invited = lines
-        .iter()
-        .skip_while(|line| !line.starts_with("Order a number yourself"));
-    let invited: Vec<&str> = invited
-        .skip(1)
-        .map(String::as_str)
-        .take_while(|line| line.starts_with("  "))
-        .collect();
+async fn a_number_can_be_ordered(into: &str, invited: &[&str]) {
     let mut parts = invited.split(|line| line.starts_with("  # fill in"));
     let (first, then) = (parts.next().expect("commands"), parts.next().expect("more"));
-    let into = first[..2].join("\n");
-    let searched = typed(&first.join("\n")).await;
+    let searched = typed(&format!("{into}\n{}", first.join("\n"))).await;
     assert!(
         searched.out.contains("A search reserves no number"),
         "{searched:?}"
     );
-    let folder = first[0].trim().strip_prefix("cd ").expect("a folder");
+    let folder = into.lines().next().map(str::trim);
+    let folder = folder.and_then(|line| line.strip_prefix("cd "));
+    let folder = folder.expect("a folder");
     let number = first.last().and_then(|line| line.split(' ').next_back());
     let number = number.expect("a number");
     let form = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).expect("a form");
@@ -283,6 +283,56 @@ async fn typed(lines: &str) -> Ended {
     ended
 }
 
+/// Types the commands with which the demo invites to look around. Each must show something.
+async fn each_command_shows_something(into: &str, commands: &[&str]) {
+    let names: Vec<&str> = commands
+        .iter()
+        .filter_map(|line| line.trim().split(' ').nth(1))
+        .collect();
+    assert_eq!(
+        names,
+        ["status", "order", "tail", "orders", "parked", "backup"]
+    );
+    for (line, name) in commands.iter().zip(names) {
+        let line = line.trim();
+        let typed = format!("{into}\nexec {line}");
+        let started = Process::spawn(Command::new("sh"), ["-ec", &typed], Output::Kept);
+        if name == "tail" {
+            let told = within(PATIENCE, async || {
+                let lines = started.lines();
+                let is_told = lines.iter().any(|line| line.contains(" order."));
+                is_told.then_some(())
+            });
+            assert!(told.await.is_some(), "{line}: {}", started.said());
+            continue;
+        }
+        let ended = started.ended().await;
+        // Something is parked in the demo, which `status` says by its exit code.
+        let code = if name == "status" { 3 } else { 0 };
+        assert_eq!(ended.code, Some(code), "{line}: {ended:?}");
+        assert!(ended.out.lines().count() > 0, "{line}: {ended:?}");
+        assert!(!ended.out.contains("no order that fits"), "{ended:?}");
+        assert!(!ended.out.contains("Nothing is parked"), "{ended:?}");
+    }
+}
+
+async fn the_request_shows_an_order(line: &str) {
+    let url = line.strip_prefix("  curl 'http://");
+    let url = url.and_then(|line| line.strip_suffix('\''));
+    let (address, path) = url.and_then(|url| url.split_once('/')).expect("a URL");
+    let address = address.parse().expect("an address");
+    let mut connection = Connection::open(ALLOWED, address).await.expect("connects");
+    let path = format!("/{path}");
+    connection.send(Request::new("GET", &path).bytes()).await;
+    let answer = connection.answer().await.expect("an answer");
+    assert_eq!(answer.status, 200, "{line}");
+    let order = answer.json()["order"].as_str().map(str::to_owned);
+    assert!(order.is_some_and(|order| path.ends_with(&order)), "{line}");
+    let text = String::from_utf8_lossy(&answer.body);
+    let long = text.lines().find(|line| line.chars().count() > 160);
+    assert_eq!(long, None, "{line}");
+}
+
 #[tokio::test]
 async fn what_the_demo_says_to_try_shows_something() {
     let demo = Process::start(["demo"]);
@@ -295,28 +345,18 @@ async fn what_the_demo_says_to_try_shows_something() {
     let invited = within(PATIENCE * 3, invites).await;
     assert!(invited.is_some(), "{}", demo.said());
     let lines = demo.lines();
-    let invited: Vec<&str> = lines
+    let around = below(&lines, "Still serving. Look around");
+    let (way, around) = around.split_at(2);
+    let into = way.join("\n");
+    let around: Vec<&str> = around
         .iter()
-        .filter_map(|line| line.strip_prefix("  curl 'http://")?.strip_suffix('\''))
+        .copied()
+        .filter(|line| !line.starts_with("  # "))
         .collect();
-    assert_eq!(invited.len(), 4, "{lines:?}");
-    a_number_can_be_ordered(&lines).await;
-    for url in invited {
-        let (address, path) = url.split_once('/').expect("a path");
-        let address = address.parse().expect("an address");
-        let mut connection = Connection::open(ALLOWED, address).await.expect("connects");
-        let path = format!("/{path}");
-        connection.send(Request::new("GET", &path).bytes()).await;
-        let answer = connection.answer().await.expect("an answer");
-        assert_eq!(answer.status, 200, "{url}");
-        let shown = answer.json();
-        if let Some(items) = shown.get("items") {
-            assert_ne!(items.as_array().map(Vec::len), Some(0), "{url}");
-        }
-        let text = String::from_utf8_lossy(&answer.body);
-        let long = text.lines().find(|line| line.chars().count() > 160);
-        assert_eq!(long, None, "{url}");
-    }
+    let (request, commands) = around.split_last().expect("commands");
+    each_command_shows_something(&into, commands).await;
+    the_request_shows_an_order(request).await;
+    a_number_can_be_ordered(&into, &below(&lines, "Order a number yourself")).await;
     demo.signal(Signal::INT);
     assert_eq!(demo.ended().await.code, Some(0));
 }

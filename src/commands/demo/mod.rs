@@ -2,6 +2,7 @@
 //!
 //! It sees the service only as an operator would, over HTTP.
 
+mod around;
 mod choice;
 mod order;
 mod print;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::around::Around;
 use self::choice::choose;
 use self::order::{Folder, OrderError};
 use self::service::{Service, ServiceError};
@@ -126,13 +128,22 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     let simulator = setup::simulator(&keys, &script, arguments.seed, PATIENCE).await?;
     let listen = free_address()?;
     let receiver = Receiver::bind()?;
+    let file = match &database {
+        DatabasePlace::File(path) => Some(path.clone()),
+        #[cfg(feature = "postgres")]
+        DatabasePlace::Server(_) => None,
+    };
     let mut config = config(&keys, &simulator, &script, listen, database);
     config.targets.push(receiver.target());
     let app = App::start(config, Traces::default(), None).await?;
     let (listen, operators) = (app.callbacks_address(), app.operators_address());
     let callbacks = format!("http://{listen}{}", setup::CALLBACK_PATH);
     let service = Service::new(operators)?;
-    write_config(&keys, &simulator, listen, operators, folder.path())?;
+    let around = Around {
+        folder: folder.path(),
+        database: file.as_deref(),
+    };
+    write_config(&keys, &simulator, listen, operators, &around)?;
     let orders = Folder::new(folder.path())?;
 
     let ended = CancellationToken::new();
@@ -144,7 +155,8 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
         }
         print::introduction(&simulator, &callbacks, service.url());
         simulator.set_callback_url(Some(callbacks.clone()));
-        follow(&simulator, &service, &orders, &book, arguments.exit).await
+        let around = (!arguments.exit).then_some(&around);
+        follow(&simulator, &service, &orders, &book, around).await
     };
     let agreed = tokio::select! {
         agreed = played => agreed?,
@@ -161,14 +173,14 @@ async fn play(arguments: &Arguments) -> Result<bool, DemoError> {
     Ok(agreed)
 }
 
-/// Places an order, watches the play to its end, and prints what happens. Returns `true` if every order agrees with
-/// Sinch.
+/// Places an order, watches the play to its end, and prints what happens, and what to try then if the demo goes on. Returns
+/// `true` if every order agrees with Sinch.
 async fn follow(
     simulator: &Simulator,
     service: &Service,
     orders: &Folder<'_>,
     book: &SharedBook,
-    is_last: bool,
+    around: Option<&Around<'_>>,
 ) -> Result<bool, DemoError> {
     let number = orders.place_order(simulator).await?;
     let ends = simulator.final_states();
@@ -199,10 +211,8 @@ async fn follow(
     print::stories(&chosen);
     print::told(&book.read(), &ends);
     print::totals(simulator, &stories, service.parked().await?);
-    if !is_last && let Some(first) = chosen.first() {
-        print::hints(service.url(), first.story);
-        orders.invite(&number);
-        order::warn_of_end();
+    if let (Some(around), Some(first)) = (around, chosen.first()) {
+        around.invite(service.url(), first.story, &number)?;
     }
     Ok(stories.iter().all(Story::is_agreed))
 }

@@ -10,21 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::commands::output::{print_line, print_wrapped};
-use crate::commands::shown;
 use crate::config::VARIABLE_PREFIX;
 use sinch_simulator::Simulator;
 
 /// Name of the file with the form of the demo's order.
-const FORM_FILE: &str = "form.toml";
-
-/// Name of the file for the form that the demo tells a person to write.
-const OWN_FORM_FILE: &str = "mine.toml";
+pub(super) const FORM_FILE: &str = "form.toml";
 
 /// Name of the file with the document that the registration needs.
-const LETTER_FILE: &str = "letter.pdf";
+pub(super) const LETTER_FILE: &str = "letter.pdf";
 
 /// Id of the service plan with which the demo links its number.
-const PLAN: &str = "demo-plan";
+pub(super) const PLAN: &str = "demo-plan";
 
 /// Word at which the simulated review blocks an order once.
 const BLOCKING_WORD: &str = " BLOCK-ONCE";
@@ -183,46 +179,11 @@ impl<'a> Folder<'a> {
         }
         command.spawn().map(Running)
     }
-
-    /// Prints the commands with which a person places an order at the demo's Sinch.
-    pub fn invite(&self, number: &str) {
-        print_line("Order a number yourself, in another terminal:");
-        let programs = self.program.parent().unwrap_or(Path::new("/"));
-        let quoted = |path: &Path| shown::command([path.into()].into_iter());
-        for line in [
-            format!("cd {}", quoted(self.path)),
-            format!("PATH={}:$PATH", quoted(programs)),
-        ] {
-            print_line(format_args!("  {line}"));
-        }
-        print_line(command("  ", "order search AU MOBILE --capability SMS"));
-        print_line(format_args!(
-            "  # order one of the numbers found, or {number}, which can be had as well"
-        ));
-        let requirements =
-            format!("order requirements AU MOBILE --form {OWN_FORM_FILE} --number {number}");
-        print_line(command("  ", &requirements));
-        print_line(format_args!(
-            "  # fill in {OWN_FORM_FILE}, as {FORM_FILE} is; {LETTER_FILE} is there for it. For text\n  \
-             # messages give [order.sms] and service_plan_id = \"{PLAN}\", without their #"
-        ));
-        print_line(command("  ", &format!("order check {OWN_FORM_FILE}")));
-        print_line(command("  ", &format!("order place {OWN_FORM_FILE}")));
-    }
-}
-
-/// Prints what the end of the demo takes away.
-pub fn warn_of_end() {
-    let text = format!(
-        "Ctrl-C ends the demo, and removes its folder with all that is in it, {OWN_FORM_FILE} too: copy first what you want \
-         to keep."
-    );
-    print_wrapped("", &text);
 }
 
 /// Returns a command of this program as it is typed. A long one is broken into two lines in the way that a shell
 /// accepts.
-fn command(lead: &str, line: &str) -> String {
+pub(super) fn command(lead: &str, line: &str) -> String {
     let typed = format!("{lead}sinch-callbacks {line}");
     match typed.rsplit_once(" --") {
         Some((before, last)) if typed.len() > COMMAND_MAX_COLUMNS => {

@@ -249,25 +249,3 @@ pub fn told(book: &Book, ends: &BTreeMap<Id, State>) {
     print_wrapped("", &text);
     print_line("");
 }
-
-/// Prints requests for looking around, each in one line that can be pasted into a shell.
-pub fn hints(url: &str, story: &Story) {
-    print_line("\nStill serving. Look around:");
-    for (what, path) in [
-        (
-            "the first story, as the service tells it",
-            format!("/api/v1/orders/{}", story.order),
-        ),
-        (
-            "all orders that ended like it",
-            format!("/api/v1/orders?state={}", story.end),
-        ),
-        (
-            "callbacks that could not be read",
-            "/api/v1/parked".to_owned(),
-        ),
-        ("counts, queues, failures", "/status".to_owned()),
-    ] {
-        print_line(format_args!("  # {what}\n  curl '{url}{path}'"));
-    }
-}

@@ -4,11 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::around::Around;
 use crate::clock;
 use crate::config::{
     Api, Auth, CallbackSecret, Callbacks, Config, Credentials, Database, DatabasePlace, Log,
@@ -85,24 +85,30 @@ pub async fn simulator(
     Simulator::start_with(options, ordering).await
 }
 
-/// Writes the configuration for the commands that place orders, with the addresses of the demo's service and of its
-/// simulated Sinch.
+/// Writes the configuration for commands, with the addresses of the demo's service and of its simulated Sinch, and with the
+/// database where that is a file.
 pub fn write_config(
     keys: &Keys,
     simulator: &Simulator,
     callbacks: SocketAddr,
     operators: SocketAddr,
-    folder: &Path,
+    around: &Around<'_>,
 ) -> io::Result<()> {
     let Keys {
         project, key_id, ..
     } = keys;
+    let database = around.database.map(|path| {
+        let path = path.display().to_string();
+        format!("[database]\npath = {path:?}\n\n")
+    });
     let text = format!(
-        "# The demo's service and its simulated Sinch, for the commands that order numbers.\n\
+        "# The demo's service and its simulated Sinch, for commands.\n\
+         {}\
          [callbacks]\npublic_url = \"http://{callbacks}\"\n\n\
          [operators]\nlisten = \"{operators}\"\n\n\
          [sinch]\napi_url = \"{}\"\ntoken_url = \"{}\"\n\n\
          [[projects]]\nid = \"{project}\"\npath = \"{CALLBACK_PATH}\"\nkey_id = \"{key_id}\"\nkey_secret = \"{}\"\n",
+        database.unwrap_or_default(),
         simulator.api_url(),
         simulator.token_url(),
         keys.key_secret.expose_secret(),
@@ -112,7 +118,7 @@ pub fn write_config(
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(folder.join("config.toml"))?;
+        .open(around.folder.join("config.toml"))?;
     file.write_all(text.as_bytes())
 }
 

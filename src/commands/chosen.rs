@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use super::acted_on::{OrderName, order_to_act_on};
 use super::bulk::Bulk;
 use super::command_error::CommandError;
 use super::operators::ServiceError;
 use super::order_filter::OrderFilter;
-use super::project_client::id;
-use super::service::{Service, read, text};
+use super::output::print_error;
+use super::service::Service;
+use super::shown;
 
 /// Orders that a command is about. Something has to choose, so that nobody means all by mistake.
 #[derive(clap::Args, Debug)]
@@ -16,7 +18,8 @@ use super::service::{Service, read, text};
      "changed_since"]
 ))]
 pub struct Chosen {
-    /// Ids of the orders; with them, --project says whose they are where several projects have an order of that id.
+    /// Ids of the orders, or whole numbers of them, such as +61491570156; with them, --project says whose they are where
+    /// several projects have an order of that id.
     #[arg(value_name = "ORDER")]
     orders: Vec<String>,
     #[command(flatten)]
@@ -25,26 +28,6 @@ pub struct Chosen {
     #[arg(long, conflicts_with_all = ["orders", "state", "project", "parked", "park_reason", "settled", "alert", "region",
         "number", "readiness", "changed_since"])]
     all: bool,
-}
-
-/// An order as paths of the API name it.
-pub(super) struct OrderName {
-    pub project: String,
-    pub order: String,
-}
-
-impl OrderName {
-    fn of(row: &Value) -> OrderName {
-        OrderName {
-            project: text(row, "project").to_owned(),
-            order: text(row, "order").to_owned(),
-        }
-    }
-
-    /// Returns the path of what can be requested of the order.
-    pub fn path(&self, request: &str) -> String {
-        format!("/api/v1/orders/{}/{}/{request}", self.project, self.order)
-    }
 }
 
 impl Chosen {
@@ -56,7 +39,7 @@ impl Chosen {
         request: &str,
     ) -> Result<(), CommandError> {
         let act = async |name: &OrderName| {
-            let path = name.path(request);
+            let path = name.path_of(request);
             service.post(&path, None).await.map(drop)
         };
         if self.are_named()? {
@@ -92,24 +75,14 @@ impl Chosen {
         bulk: &mut Bulk,
         act: impl AsyncFn(&OrderName) -> Result<(), ServiceError>,
     ) -> Result<(), CommandError> {
-        for order in &self.orders {
-            let name = self.named(service, order).await?;
+        let project = self.filter.project.as_deref();
+        for named in &self.orders {
+            let name = order_to_act_on(service, project, named).await?;
+            if name.order != *named {
+                print_error(shown::line(&format!("{named} is of order {}", name.order)));
+            }
             bulk.one(&name.order, act(&name)).await?;
         }
         Ok(())
-    }
-
-    /// Finds an order, and whose it is.
-    async fn named(&self, service: &Service, order: &str) -> Result<OrderName, CommandError> {
-        let order = id("ORDER", order)?;
-        let path = match &self.filter.project {
-            None => format!("/api/v1/orders/{order}"),
-            Some(project) => format!("/api/v1/orders/{}/{order}", id("--project", project)?),
-        };
-        let answer = service.find(&path).await?;
-        let answer = answer.ok_or_else(|| {
-            CommandError::service(format!("{order}: the service does not know this order"))
-        })?;
-        Ok(OrderName::of(&read(&answer)?))
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
+use super::acted_on::OrderName;
 use super::bulk::Bulk;
-use super::chosen::{Chosen, OrderName};
+use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::operators::ServiceError;
 use super::output::print_line;
@@ -56,7 +57,7 @@ async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
     let kept = RefCell::new(BTreeMap::new());
     let request = async |name: &OrderName| {
         let body = json!({ "dry_run": dry_run });
-        let answer = service.post(&name.path("forget"), Some(&body)).await?;
+        let answer = service.post(&name.path_of("forget"), Some(&body)).await?;
         let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
         add(&mut kept.borrow_mut(), &answer["kept"]);
         Ok::<(), ServiceError>(())

@@ -4,14 +4,18 @@ use serde_json::Value;
 
 use super::command_error::CommandError;
 use super::invocation::Invocation;
+use super::operators::ServiceError;
 use super::orders::state;
 use super::pages::full_page;
 use super::project_client::id;
 use super::service::{Service, list, text};
 use number_order::Id;
 
+/// Path of the list of orders.
+pub(super) const ORDERS: &str = "/api/v1/orders";
+
 /// Maximum number of orders that are listed where a part of a number fits several.
-const LISTED_MAX: usize = 20;
+pub(super) const LISTED_MAX: usize = 20;
 
 /// What fits the text with which somebody names an order.
 pub(super) enum Known {
@@ -39,10 +43,11 @@ pub(super) async fn order(
             "ORDER: {named:?} is neither an id nor a part of a number"
         )));
     }
-    if let Some(order) = order
-        && let Some(known) = by_id(service, project.as_ref(), &order).await?
-    {
-        return Ok(Known::One(known));
+    if let Some(order) = order {
+        let known = by_id(service, project.as_ref(), &order).await;
+        if let Some(known) = known.map_err(|error| not_found_out("not shown", &error))? {
+            return Ok(Known::One(known));
+        }
     }
     if is_number {
         return by_number(service, project.as_ref(), named).await;
@@ -52,27 +57,31 @@ pub(super) async fn order(
 }
 
 /// Returns `true` for digits as people write them in numbers.
-fn is_part_of_number(text: &str) -> bool {
+pub(super) fn is_part_of_number(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_digit() || " +-.()/".contains(c);
     text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(fits)
 }
 
-async fn by_id(
+/// Returns an order with its history; `None`: the service does not know it.
+pub(super) async fn by_id(
     service: &Service,
     project: Option<&Id>,
     order: &Id,
-) -> Result<Option<String>, CommandError> {
+) -> Result<Option<String>, ServiceError> {
     let path = match project {
-        None => format!("/api/v1/orders/{order}"),
-        Some(project) => format!("/api/v1/orders/{project}/{order}"),
+        None => format!("{ORDERS}/{order}"),
+        Some(project) => format!("{ORDERS}/{project}/{order}"),
     };
-    service.find(&path).await.map_err(|error| {
-        if error.is_conflict() {
-            CommandError::usage("several projects have this order: say which by --project")
-        } else {
-            CommandError::service(format!("not shown: {error}"))
-        }
-    })
+    service.find(&path).await
+}
+
+/// Returns the failure of a look at an order by its id, with words that stand before it.
+pub(super) fn not_found_out(before: &str, error: &ServiceError) -> CommandError {
+    if error.is_conflict() {
+        CommandError::usage("several projects have this order: say which by --project")
+    } else {
+        CommandError::service(format!("{before}: {error}"))
+    }
 }
 
 async fn by_number(
@@ -92,7 +101,7 @@ async fn by_number(
         }),
         [only] => {
             let (project, order) = (text(only, "project"), text(only, "order"));
-            let path = format!("/api/v1/orders/{project}/{order}");
+            let path = format!("{ORDERS}/{project}/{order}");
             Ok(Known::One(service.get(&path).await?))
         }
         _ => Ok(Known::Several(found)),
@@ -110,14 +119,19 @@ async fn listed(
         ("project", project.map(Id::as_str)),
         ("sort", Some("newest")),
     ];
-    let page = full_page(service, "/api/v1/orders", &params, LISTED_MAX + 1).await?;
+    let page = full_page(service, ORDERS, &params, LISTED_MAX + 1).await?;
     Ok(list(&page, "items").to_vec())
+}
+
+/// Returns the digits of a text.
+pub(super) fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// Returns the digits of a number without the zeros that are dialled before it within its country, or from abroad; `None`
 /// if there are none. Numbers are kept with their country's code and without these zeros.
 fn without_prefix(part: &str) -> Option<String> {
-    let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits(part);
     let bare = digits.trim_start_matches('0');
     (bare.len() < digits.len() && !bare.is_empty()).then(|| bare.to_owned())
 }
@@ -134,23 +148,33 @@ impl Known {
                      known: {watch}"
                 )))
             }
-            Known::Nothing { .. } => Err(CommandError::service(
-                "not shown: no order has such a number. The numbers of an order are known once Sinch has answered for it",
-            )),
-            Known::Several(orders) => {
-                let more = orders.len() > LISTED_MAX;
-                let orders = orders.iter().take(LISTED_MAX);
-                let listed =
-                    orders.map(|order| format!("{} ({})", text(order, "order"), state(order)));
-                let listed: Vec<String> = listed.collect();
-                let more = if more { ", and more" } else { "" };
-                Err(CommandError::usage(format!(
-                    "several orders have such a number: {}{more}; name one of them",
-                    listed.join(", ")
-                )))
-            }
+            Known::Nothing { .. } => Err(nobody_has_number()),
+            Known::Several(orders) => Err(several_have_number(&orders)),
         }
     }
+}
+
+/// Returns the failure where no order has a number.
+pub(super) fn nobody_has_number() -> CommandError {
+    CommandError::service(
+        "no order has such a number. The numbers of an order are known once Sinch has answered for it",
+    )
+}
+
+/// Returns the failure where several orders have a number, which names the first of them.
+pub(super) fn several_have_number(orders: &[Value]) -> CommandError {
+    let listed = orders.iter().take(LISTED_MAX);
+    let listed = listed.map(|order| format!("{} ({})", text(order, "order"), state(order)));
+    let listed: Vec<String> = listed.collect();
+    let more = if orders.len() > LISTED_MAX {
+        ", and more"
+    } else {
+        ""
+    };
+    CommandError::usage(format!(
+        "several orders have such a number: {}{more}; name one of them",
+        listed.join(", ")
+    ))
 }
 
 #[cfg(test)]

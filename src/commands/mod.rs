@@ -1,6 +1,7 @@
 //! Commands of the program's command line: one file for each command; those about orders, numbers and
 //! events have a folder each.
 
+mod acted_on;
 pub mod actions;
 mod ages;
 pub mod alerts;

@@ -55,6 +55,12 @@ impl Service {
         operators::find(&self.0, path, TIMEOUT).await
     }
 
+    /// Removes what is at a path.
+    pub async fn delete(&self, path: &str) -> Result<(), ServiceError> {
+        let removed = operators::send(&self.0, Method::DELETE, path, Vec::new(), TIMEOUT);
+        removed.await.map(drop)
+    }
+
     /// Requests something with a body, and returns the text of the answer.
     pub async fn post(&self, path: &str, body: Option<&Value>) -> Result<String, ServiceError> {
         let body = body.map(|body| body.to_string().into_bytes());

@@ -12,9 +12,10 @@ use super::placing::Placing;
 use super::placing::ending::{Ending, Subject};
 use super::placing::follower::{Follower, Progress, Until};
 use super::placing::registration::Target;
+use crate::commands::acted_on::id_to_act_on;
 use crate::commands::command_error::CommandError;
 use crate::commands::output::{print_error, print_line};
-use crate::commands::project_client::{self, Options};
+use crate::commands::project_client::Options;
 use crate::commands::shown;
 
 /// Time beyond that of a request for which Ctrl-C lets a create go on, so that its outcome is recorded.
@@ -49,7 +50,7 @@ pub struct PlaceArguments {
 /// Arguments of a command about an order with its form.
 #[derive(clap::Args, Debug)]
 pub struct OrderArguments {
-    /// Id of the order.
+    /// Id of the order, or a whole number of it, such as +61491570156.
     #[arg(value_name = "ORDER")]
     order: String,
     /// The form from which the order was created.
@@ -120,8 +121,12 @@ pub(super) async fn single(
     arguments: &OrderArguments,
     step: Single,
 ) -> Result<ExitCode, CommandError> {
-    let order = project_client::id("ORDER", &arguments.order)?;
-    let OrderArguments { form, options, .. } = arguments;
+    let OrderArguments {
+        order,
+        form,
+        options,
+    } = arguments;
+    let order = id_to_act_on(config, options.project.as_deref(), order).await?;
     let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.adopt(&order).await?;
     let target = Target {
@@ -156,7 +161,7 @@ pub(super) async fn fix(
         form,
         options,
     } = &arguments.order;
-    let order = project_client::id("ORDER", order)?;
+    let order = id_to_act_on(config, options.project.as_deref(), order).await?;
     let mut placing = Placing::open(config, options, form, Progress::Output).await?;
     placing.check()?;
     placing.adopt(&order).await?;
@@ -168,7 +173,7 @@ pub(super) async fn fix(
 /// Arguments of `order wait`.
 #[derive(clap::Args, Debug)]
 pub struct WaitArguments {
-    /// Id of the order.
+    /// Id of the order, or a whole number of it, such as +61491570156.
     #[arg(value_name = "ORDER")]
     order: String,
     /// Point at which to end.
@@ -183,16 +188,21 @@ pub(super) async fn wait(
     config: Option<&Path>,
     arguments: &WaitArguments,
 ) -> Result<ExitCode, CommandError> {
-    let order = project_client::id("ORDER", &arguments.order)?;
-    let follower = Follower::open(config, &arguments.options, Progress::Output)?;
-    let ending = interruptible(&follower, follower.wait(&order, arguments.until)).await?;
+    let WaitArguments {
+        order,
+        until,
+        options,
+    } = arguments;
+    let order = id_to_act_on(config, options.project.as_deref(), order).await?;
+    let follower = Follower::open(config, options, Progress::Output)?;
+    let ending = interruptible(&follower, follower.wait(&order, *until)).await?;
     let subject = Subject {
         invocation: &follower.invocation,
         order: Some(order),
         seen: follower.seen(),
         form: None,
     };
-    Ok(ending.report(&subject, arguments.options.json))
+    Ok(ending.report(&subject, options.json))
 }
 
 /// Prints the ending of a command that had a form, and returns its exit code.

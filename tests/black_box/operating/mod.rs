@@ -1,6 +1,7 @@
 //! What operators do, by the commands of the built program: see how all stands, find an order, and cure what is stuck.
 
 mod acting;
+mod by_number;
 mod configuration;
 mod curing;
 mod finding;

@@ -298,6 +298,44 @@ mod tests {
     }
 
     #[test]
+    fn times_have_the_same_names_and_forms_in_every_command() {
+        let mut times = 0;
+        each_command(&program(), "", &mut |command, path| {
+            for argument in command.get_arguments() {
+                let name = argument.get_long().unwrap_or_default();
+                let is_time = argument
+                    .get_value_names()
+                    .is_some_and(|names| names == ["TIME"]);
+                assert!(!name.contains("before"), "{path} --{name}: say --until");
+                if !is_time {
+                    continue;
+                }
+                times += 1;
+                let is_known = ["since", "until", "changed-since"].contains(&name);
+                assert!(is_known, "{path} --{name}");
+                for (text, is_refused) in [
+                    ("30min", false),
+                    ("2026-01-31T12:00:00Z", false),
+                    ("soon", true),
+                ] {
+                    let option = format!("--{name}={text}");
+                    let words = ["sinch-callbacks"].into_iter().chain(path.split(' '));
+                    let read = program().try_get_matches_from(words.chain([option.as_str()]));
+                    // Other arguments that the command needs are missing.
+                    let refused = read.err().map(|error| error.kind());
+                    assert_eq!(
+                        refused == Some(ErrorKind::ValueValidation),
+                        is_refused,
+                        "{path} {option}: {refused:?}"
+                    );
+                }
+            }
+        });
+        // Seven commands with both ends of a period, and four about orders that have changed since.
+        assert!(times >= 18, "{times}");
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         program().debug_assert();
     }

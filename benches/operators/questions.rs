@@ -1,5 +1,7 @@
 //! What operators ask: requests and commands, each with what it asks about chosen anew each time.
 
+use std::ops::Range;
+
 use fastrand::Rng;
 use testkit::now;
 
@@ -47,11 +49,11 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/deliveries?phase=waiting",
     "/api/v1/deliveries?phase=recorded",
     "/api/v1/deliveries?phase=parked",
-    "/api/v1/deliveries?received_since={time}",
-    "/api/v1/deliveries?received_since={lately}",
-    "/api/v1/deliveries?received_since={time}&received_before={time}",
-    "/api/v1/deliveries?received_before={time}&sort=newest",
-    "/api/v1/deliveries?received_since={lately}&decision=stale",
+    "/api/v1/deliveries?since={time}",
+    "/api/v1/deliveries?since={lately}",
+    "/api/v1/deliveries?{period}",
+    "/api/v1/deliveries?until={time}&sort=newest",
+    "/api/v1/deliveries?since={lately}&decision=stale",
     "/api/v1/deliveries?project={project}&kind=number&sort=newest",
     "/api/v1/deliveries/{delivery}/body",
     "/api/v1/parked",
@@ -61,13 +63,13 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/transitions?order={order}&state=COMPLETED",
     "/api/v1/transitions?project={project}&sort=newest",
     "/api/v1/transitions?state=BLOCKED&since={time}",
-    "/api/v1/transitions?since={time}&before={time}",
+    "/api/v1/transitions?{period}",
     "/api/v1/transitions?since={lately}&sort=newest",
     "/api/v1/alerts",
     "/api/v1/alerts?since={lately}",
     "/api/v1/alerts?order={order}",
     "/api/v1/alerts?project={project}&open=true",
-    "/api/v1/alerts?kind=overdue&since={time}&before={time}",
+    "/api/v1/alerts?kind=overdue&{period}",
     "/api/v1/alerts?about=service",
     "/api/v1/quarantine",
     "/api/v1/quarantine?reason=unknown-source&sort=newest",
@@ -84,7 +86,7 @@ pub const REQUESTS: &[&str] = &[
     "/api/v1/notifications?type=order.expiring",
     "/api/v1/notifications?since={time}",
     "/api/v1/notifications?since={lately}",
-    "/api/v1/notifications?before={time}&sort=newest",
+    "/api/v1/notifications?until={time}&sort=newest",
     "/api/v1/events?after={event}",
     "/api/v1/events?since={time}",
     "/api/v1/events?after=oldest&order={order}",
@@ -183,15 +185,20 @@ impl Choice {
                 self.rng.usize(all - 1000..all).to_string()
             }
             "event" => self.rng.usize(1..=self.orders).to_string(),
-            "time" => self.time(SPAN.as_secs()),
-            "lately" => self.time(24 * 3600),
+            "time" => self.time(1..SPAN.as_secs()),
+            "lately" => self.time(1..24 * 3600),
+            "period" => {
+                let middle = SPAN.as_secs() / 2;
+                let since = self.time(middle..SPAN.as_secs());
+                format!("since={since}&until={}", self.time(1..middle))
+            }
             other => panic!("{other} cannot be asked about"),
         }
     }
 
-    /// Returns a time within the last so many seconds.
-    fn time(&mut self, secs: u64) -> String {
-        let ago = self.rng.u64(1..secs) as i64 * 1_000_000;
+    /// Returns a time so many seconds ago.
+    fn time(&mut self, secs: Range<u64>) -> String {
+        let ago = self.rng.u64(secs) as i64 * 1_000_000;
         let at = jiff::Timestamp::from_microsecond(now().0 - ago).expect("a time");
         format!("{at:.0}")
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::command_error::{self, CommandError};
+use super::moment::{Moment, Period};
 use super::output::print_line;
 use super::service::{Options, Service, list, path_with, print_json, read, second, text};
 use super::table::Table;
@@ -19,12 +20,12 @@ pub struct Arguments {
     /// Only of this caller, by the name of the token.
     #[arg(long, value_name = "NAME")]
     caller: Option<String>,
-    /// Only at this time or later, such as 2026-01-31T12:00:00Z.
+    /// Only at this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or 3d.
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only before this time.
+    since: Option<Moment>,
+    /// Only before this time, written as for --since.
     #[arg(long, value_name = "TIME")]
-    before: Option<String>,
+    until: Option<Moment>,
     /// Number of actions to show, the newest of those that fit.
     #[arg(long, value_name = "N", default_value = SHOWN)]
     limit: String,
@@ -38,11 +39,13 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn show(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+    let period = Period::between(arguments.since.as_ref(), arguments.until.as_ref())?;
     let service = Service::of_configuration(config)?;
+    let [since, until] = period.params();
     let params = [
         ("caller", arguments.caller.as_deref()),
-        ("since", arguments.since.as_deref()),
-        ("before", arguments.before.as_deref()),
+        since,
+        until,
         ("limit", Some(arguments.limit.as_str())),
         ("sort", Some("newest")),
     ];

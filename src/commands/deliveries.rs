@@ -6,16 +6,17 @@ use strum::VariantNames;
 
 use super::bulk::Bulk;
 use super::command_error::CommandError;
+use super::moment::{Moment, Period};
 use super::service::Service;
 
 /// Parked deliveries that a command is about. Something has to choose, so that nobody means all by mistake.
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("choice").required(true).multiple(true).args(
-    ["deliveries", "all", "order", "project", "decision", "received_since", "received_before"]
+    ["deliveries", "all", "order", "project", "decision", "since", "until"]
 ))]
 pub struct ChosenDeliveries {
     /// Ids of the deliveries; `parked` shows them.
-    #[arg(value_name = "DELIVERY", conflicts_with_all = ["order", "project", "decision", "received_since", "received_before"])]
+    #[arg(value_name = "DELIVERY", conflicts_with_all = ["order", "project", "decision", "since", "until"])]
     deliveries: Vec<u64>,
     /// Only those about this order.
     #[arg(long, value_name = "ID")]
@@ -26,14 +27,15 @@ pub struct ChosenDeliveries {
     /// Only those that are parked for this reason.
     #[arg(long, value_name = "REASON", value_parser = decisions())]
     decision: Option<String>,
-    /// Only those received at this time or later, such as 2026-01-31T12:00:00Z.
+    /// Only those received at this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or
+    /// 3d.
     #[arg(long, value_name = "TIME")]
-    received_since: Option<String>,
-    /// Only those received before this time.
+    since: Option<Moment>,
+    /// Only those received before this time, written as for --since.
     #[arg(long, value_name = "TIME")]
-    received_before: Option<String>,
+    until: Option<Moment>,
     /// All that are parked.
-    #[arg(long, conflicts_with_all = ["deliveries", "order", "project", "decision", "received_since", "received_before"])]
+    #[arg(long, conflicts_with_all = ["deliveries", "order", "project", "decision", "since", "until"])]
     all: bool,
 }
 
@@ -62,13 +64,13 @@ impl ChosenDeliveries {
         if !self.deliveries.is_empty() {
             return Ok(());
         }
-        let params = vec![
+        let period = Period::between(self.since.as_ref(), self.until.as_ref())?;
+        let mut params = vec![
             ("order", self.order.as_deref()),
             ("project", self.project.as_deref()),
             ("decision", self.decision.as_deref()),
-            ("received_since", self.received_since.as_deref()),
-            ("received_before", self.received_before.as_deref()),
         ];
+        params.extend(period.params());
         let path = format!("/api/v1/bulk/deliveries/{request}");
         bulk.all(service, &path, params).await.map(drop)
     }

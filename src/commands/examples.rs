@@ -25,10 +25,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("alerts", &["", "--json"]),
-    (
-        "actions",
-        &["", "--caller lee --since 2026-01-31T12:00:00Z"],
-    ),
+    ("actions", &["", "--caller lee --since 2h"]),
     ("parked", &["", "83"]),
     (
         "tail",
@@ -37,12 +34,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "01kdvdnd42472bfxv9sfamm3kt",
             "--since 2h --json",
             "--since 3d --until 2d",
+            "01kdvdnd42472bfxv9sfamm3kt --until 2026-01-31T12:00:00Z",
         ],
     ),
     (
         "fetch",
         &[
             "01kdvdnd42472bfxv9sfamm3kt",
+            "+61491570156",
             "--parked --dry-run",
             "--state IN_REVIEW",
         ],

@@ -1,25 +1,103 @@
-//! Points in time as people write them: in full, or so long ago.
+//! Points in time as people write them: in full, or so long ago; and the periods between two of them.
 
+use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::command_error::CommandError;
+use crate::clock;
 use number_order::Time;
 
 /// Units of spans, each with its seconds.
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
 
-/// Reads a point in time: in the form of RFC 3339, or the span since then.
-pub(super) fn read(text: &str, now: Time) -> Result<Time, String> {
-    if let Ok(at) = serde_json::from_value(Value::from(text)) {
-        return Ok(at);
+/// Point in time that an option names.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    written: String,
+    at: Time,
+    /// The time as the service reads it.
+    text: String,
+}
+
+impl Moment {
+    /// Reads a point in time: in the form of RFC 3339, or the span since then.
+    fn read(written: &str, now: Time) -> Result<Moment, String> {
+        let in_full = serde_json::from_value(Value::from(written)).ok();
+        let at = in_full.or_else(|| Some(now.minus(read_span(written)?)));
+        let at: Time =
+            at.ok_or("write a time, as 2026-01-31T12:00:00Z, or a span back from now, such as 30min, 2h or 3d")?;
+        Ok(Moment {
+            written: written.to_owned(),
+            at,
+            text: at.to_string(),
+        })
     }
-    let span = read_span(text).ok_or_else(|| {
-        format!(
-            "{text:?} is no time: write 2026-01-31T12:00:00Z, or a span such as 30min, 2h or 3d"
-        )
-    })?;
-    Ok(now.minus(span))
+
+    /// Returns the time itself.
+    pub fn at(&self) -> Time {
+        self.at
+    }
+
+    /// Returns the time as the service reads it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns what was written.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    /// Reads an argument. All spans of a command line count back from the same time, so that they can be compared.
+    fn from_str(written: &str) -> Result<Moment, String> {
+        static BEGAN: OnceLock<Time> = OnceLock::new();
+        Moment::read(written, *BEGAN.get_or_init(clock::now))
+    }
+}
+
+/// Period that a command is about, from `--since` to `--until`; it ends before the latter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Period<'a> {
+    pub since: Option<&'a Moment>,
+    pub until: Option<&'a Moment>,
+}
+
+impl<'a> Period<'a> {
+    /// Returns the period between two options.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no time lies in it.
+    pub fn between(
+        since: Option<&'a Moment>,
+        until: Option<&'a Moment>,
+    ) -> Result<Period<'a>, CommandError> {
+        if let (Some(since), Some(until)) = (since, until)
+            && until.at <= since.at
+        {
+            return Err(CommandError::usage(format!(
+                "--since {} is not before --until {}, so nothing lies between them: write the earlier time, or the \
+                 longer span, as --since",
+                since.written, until.written
+            )));
+        }
+        Ok(Period { since, until })
+    }
+
+    /// Returns the parameters of the API that choose the period.
+    pub fn params(self) -> [(&'static str, Option<&'a str>); 2] {
+        [
+            ("since", self.since.map(Moment::text)),
+            ("until", self.until.map(Moment::text)),
+        ]
+    }
 }
 
 /// Reads a span of time.
@@ -55,7 +133,43 @@ mod tests {
             ("18446744073709551615d", None),
             ("yesterday", None),
         ] {
-            assert_eq!(read(text, now).ok(), expected.map(Time), "{text}");
+            let read = Moment::read(text, now).ok();
+            assert_eq!(read.as_ref().map(Moment::at), expected.map(Time), "{text}");
+            let sent = expected.map(|at| Time(at).to_string());
+            assert_eq!(read.as_ref().map(Moment::text), sent.as_deref(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_period_ends_after_it_begins() {
+        let now = Time(200_000_000_000);
+        let moment = |text: &str| Moment::read(text, now).expect("a time");
+        for (since, until, is_period) in [
+            (Some("2min"), Some("1min"), true),
+            (Some("1d"), Some("0s"), true),
+            (Some("1h"), Some("1970-01-04T00:00:00Z"), true),
+            (Some("1min"), None, true),
+            (None, Some("2min"), true),
+            (None, None, true),
+            (Some("1min"), Some("2min"), false),
+            (Some("60s"), Some("1min"), false),
+            (Some("1970-01-04T00:00:00Z"), Some("1s"), false),
+        ] {
+            let [begins, ends] = [since, until].map(|text| text.map(moment));
+            let period = Period::between(begins.as_ref(), ends.as_ref());
+            assert_eq!(period.is_ok(), is_period, "{since:?} {until:?}");
+            if let (Err(error), Some(since), Some(until)) = (period, since, until) {
+                let said = error.to_string();
+                for named in [format!("--since {since}"), format!("--until {until}")] {
+                    assert!(said.contains(&named), "{named}: {said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spans_of_one_command_line_count_back_from_the_same_time() {
+        let [a, b] = ["1min", "60s"].map(|text| text.parse::<Moment>().expect("a span"));
+        assert_eq!(a.at(), b.at());
     }
 }

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use number_order::{AlertKind, ParkReason, Readiness, State};
 use strum::VariantNames;
 
+use super::moment::Moment;
 use super::pages::Params;
 
 /// Word for the state of orders of which no state was ever said.
@@ -42,9 +43,10 @@ pub struct OrderFilter {
     /// Only those with a number of this readiness.
     #[arg(long, value_name = "READINESS", value_parser = readiness())]
     readiness: Option<String>,
-    /// Only those whose state changed at this time or later, such as 2026-01-31T12:00:00Z.
+    /// Only those whose state changed at this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as
+    /// 30min, 2h or 3d.
     #[arg(long, value_name = "TIME")]
-    changed_since: Option<String>,
+    changed_since: Option<Moment>,
 }
 
 fn states() -> impl TypedValueParser<Value = String> {
@@ -69,7 +71,10 @@ impl OrderFilter {
             ("region", self.region.as_deref()),
             ("number", self.number.as_deref()),
             ("readiness", self.readiness.as_deref()),
-            ("changed_since", self.changed_since.as_deref()),
+            (
+                "changed_since",
+                self.changed_since.as_ref().map(Moment::text),
+            ),
         ]
     }
 
@@ -114,6 +119,11 @@ mod tests {
             (&["--settled=false"], "settled", "false"),
             (&["--readiness", "late"], "readiness", "late"),
             (&["--alert", "overdue"], "alert", "overdue"),
+            (
+                &["--changed-since", "2026-01-31T13:00:00+01:00"],
+                "changed_since",
+                "2026-01-31T12:00:00Z",
+            ),
         ] {
             assert_eq!(set(arguments), [(name, value.to_owned())], "{arguments:?}");
         }
@@ -121,6 +131,7 @@ mod tests {
             ["--state", "DONE"],
             ["--readiness", "soon"],
             ["--alert", "x"],
+            ["--changed-since", "lately"],
         ] {
             assert!(
                 Line::try_parse_from(["x", bad[0], bad[1]]).is_err(),

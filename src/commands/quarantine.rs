@@ -9,6 +9,7 @@ use strum::VariantNames;
 
 use super::command_error::{self, CommandError};
 use super::invocation::Invocation;
+use super::moment::{Moment, Period};
 use super::output::print_line;
 use super::pages::{Pages, Params};
 use super::service::{Options, Service, number, print_json, second, text};
@@ -20,12 +21,13 @@ use crate::store::QuarantineReason;
 pub struct Arguments {
     #[command(flatten)]
     refused: RefusedCallbacks,
-    /// Only those received first at this time or later, such as 2026-01-31T12:00:00Z.
+    /// Only those received first at this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 30min,
+    /// 2h or 3d.
     #[arg(long, value_name = "TIME")]
-    received_since: Option<String>,
-    /// Only those received first before this time.
+    since: Option<Moment>,
+    /// Only those received first before this time, written as for --since.
     #[arg(long, value_name = "TIME")]
-    received_before: Option<String>,
+    until: Option<Moment>,
     #[command(flatten)]
     options: Options,
 }
@@ -60,10 +62,10 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn print(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+    let period = Period::between(arguments.since.as_ref(), arguments.until.as_ref())?;
     let service = Service::of_configuration(config)?;
     let mut params = arguments.refused.params();
-    params.push(("received_since", arguments.received_since.as_deref()));
-    params.push(("received_before", arguments.received_before.as_deref()));
+    params.extend(period.params());
     let callbacks = Pages::new(&service, PATH, params).all().await?;
     if arguments.options.json {
         print_json(&json!({ "callbacks": callbacks }).to_string());

@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::command_error::{self, CommandError};
 use super::events::row;
 use super::invocation::Invocation;
+use super::lookup;
+use super::moment::{Moment, Period};
 use super::operators::ServiceError;
 use super::output::{self, print_error};
 use super::service::{Options, Service, list, path_with, print_json, read, text, time};
 use super::table::Table;
-use super::{lookup, moment};
 use crate::clock;
 use number_order::Time;
 
@@ -35,12 +36,13 @@ pub struct Arguments {
     /// Id of the Sinch project to which the order belongs; needed where several have an order of that id.
     #[arg(long, value_name = "ID", requires = "order")]
     project: Option<String>,
-    /// Begin with what happened at this time, such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or 3d.
+    /// Begin with what happened at this time, such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or 3d. Without
+    /// it, an order is told from its first event, and all orders from now on.
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Tell what happened before this time, and end then.
-    #[arg(long, value_name = "TIME", requires = "since")]
-    until: Option<String>,
+    since: Option<Moment>,
+    /// Tell what happened before this time, written as for --since, and end then.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
     #[command(flatten)]
     options: Options,
 }
@@ -59,9 +61,7 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn tail(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
-    let moment = |text: &String| moment::read(text, clock::now()).map_err(CommandError::usage);
-    let since = arguments.since.as_ref().map(moment).transpose()?;
-    let until = arguments.until.as_ref().map(moment).transpose()?;
+    let period = period(arguments)?;
     let service = Service::of_configuration(config)?;
     let project = arguments.project.as_deref();
     let order = match &arguments.order {
@@ -78,10 +78,31 @@ async fn tail(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comman
     };
     let wanted = Wanted {
         order,
-        since,
-        until,
+        since: period.since.map(Moment::at),
+        until: period.until.map(Moment::at),
     };
     follow(&service, &wanted, arguments.options.json).await
+}
+
+/// Returns the period that is told.
+///
+/// # Errors
+///
+/// Fails if it ends before it begins.
+fn period(arguments: &Arguments) -> Result<Period<'_>, CommandError> {
+    let period = Period::between(arguments.since.as_ref(), arguments.until.as_ref())?;
+    let begins_now = period.since.is_none() && arguments.order.is_none();
+    if let Some(until) = period.until
+        && begins_now
+        && until.at() <= clock::now()
+    {
+        return Err(CommandError::usage(format!(
+            "--until {} is over, and without --since the events of all orders are told from now on: say from when by \
+             --since, or name an ORDER, which is told from its first event",
+            until.written()
+        )));
+    }
+    Ok(period)
 }
 
 /// Prints the events that are wanted, to the end of what is wanted. A service that does not answer any more is asked again
@@ -193,6 +214,10 @@ mod tests {
 
     use super::*;
 
+    fn at(text: &str) -> Time {
+        text.parse::<Moment>().expect("a time").at()
+    }
+
     #[test]
     fn only_what_is_wanted_is_told() {
         let event = json!({
@@ -200,7 +225,7 @@ mod tests {
         });
         let is_told = |order: Option<(&str, &str)>, since: Option<&str>| {
             let order = order.map(|(project, order)| (project.to_owned(), order.to_owned()));
-            let since = since.map(|at| moment::read(at, Time(0)).expect("a time"));
+            let since = since.map(at);
             let until = None;
             Wanted {
                 order,
@@ -218,7 +243,6 @@ mod tests {
 
     #[test]
     fn what_is_later_ends_it() {
-        let at = |text: &str| moment::read(text, Time(0)).expect("a time");
         let wanted = Wanted {
             order: None,
             since: Some(at("2026-01-31T12:00:00Z")),

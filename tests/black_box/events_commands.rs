@@ -222,8 +222,8 @@ async fn targets_are_seen_to_at_the_terminal() {
         ),
         (
             &["events", "redrive", "--since", "today"],
-            1,
-            "since: write a time",
+            2,
+            "'--since <TIME>': write a time",
         ),
         (
             &["events", "resume", "crm"],

@@ -111,9 +111,9 @@ include-operation-id = ["redrive", "begin_placement", "watch_list", "watch_list_
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 [[operations]]
-include-operation-id = "show_retention"
+include-operation-id = ["show_retention", "list_actions", "list_alerts", "list_deliveries", "list_notifications", "list_quarantine", "list_transitions"]
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 401, 403]
+expected-statuses = ["2xx", 400, 401, 403, 404]
 [[operations]]
 include-tag = "bulk"
 [operations.checks.positive_data_acceptance]

@@ -204,6 +204,10 @@ async fn a_query_that_makes_no_sense_is_refused_with_what_would() {
             "changed_since: \"now\" is no time",
         ),
         ("orders?sort=up", "sort: write one of oldest, newest"),
+        (
+            "deliveries?received_before=2026-01-31T12:00:00Z",
+            "received_before: no such parameter; write one of order, project, decision, kind, since, until",
+        ),
         ("deliveries?phase=lost", "phase: write one of waiting"),
         ("deliveries?decision=odd", "decision: write one of agrees"),
         ("parked?limit=", "limit: \"\" is no number"),

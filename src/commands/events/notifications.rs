@@ -6,6 +6,7 @@ use super::Options;
 use super::service::{Service, number, print_json, text};
 use super::targets::types;
 use crate::commands::command_error::CommandError;
+use crate::commands::moment::{Moment, Period};
 use crate::commands::output::print_line;
 use crate::commands::pages::full_page;
 use crate::commands::table::Table;
@@ -22,12 +23,12 @@ pub struct Arguments {
     /// Only of events of this type.
     #[arg(long = "type", value_name = "TYPE", value_parser = types())]
     event_type: Option<String>,
-    /// Only of events since this time, such as 2026-01-31T12:00:00Z.
+    /// Only of events of this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or 3d.
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only of events before this time.
+    since: Option<Moment>,
+    /// Only of events before this time, written as for --since.
     #[arg(long, value_name = "TIME")]
-    before: Option<String>,
+    until: Option<Moment>,
     /// The newest first, else the oldest.
     #[arg(long)]
     newest: bool,
@@ -43,12 +44,14 @@ pub struct Arguments {
 
 /// Prints a page of notifications.
 pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), CommandError> {
+    let period = Period::between(arguments.since.as_ref(), arguments.until.as_ref())?;
+    let [since, until] = period.params();
     let params = [
         ("target", arguments.target.as_deref()),
         ("phase", arguments.phase.as_deref()),
         ("type", arguments.event_type.as_deref()),
-        ("since", arguments.since.as_deref()),
-        ("before", arguments.before.as_deref()),
+        since,
+        until,
         ("sort", arguments.newest.then_some("newest")),
         ("after", arguments.after.as_deref()),
     ];

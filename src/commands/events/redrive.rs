@@ -7,11 +7,12 @@ use super::Options;
 use super::service::{Service, number, print_json, read};
 use super::targets::types;
 use crate::commands::command_error::CommandError;
+use crate::commands::moment::{Moment, Period};
 use crate::commands::output::print_line;
 
 /// Arguments of `events redrive`. Something has to choose, so that nobody sends everything again by mistake.
 #[derive(clap::Args, Debug)]
-#[command(group = ArgGroup::new("choice").required(true).multiple(true).args(["id", "target", "event_type", "since", "before", "all"]))]
+#[command(group = ArgGroup::new("choice").required(true).multiple(true).args(["id", "target", "event_type", "since", "until", "all"]))]
 pub struct Arguments {
     /// Only this notification, whichever its phase is; `events notifications` shows the ids.
     #[arg(long, value_name = "ID")]
@@ -22,12 +23,13 @@ pub struct Arguments {
     /// Only those of events of this type.
     #[arg(long = "type", id = "event_type", value_name = "TYPE", value_parser = types())]
     event_type: Option<String>,
-    /// Only those of events since this time, such as 2026-01-31T12:00:00Z.
+    /// Only those of events of this time or later: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 30min, 2h or
+    /// 3d.
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only those of events before this time.
+    since: Option<Moment>,
+    /// Only those of events before this time, written as for --since.
     #[arg(long, value_name = "TIME")]
-    before: Option<String>,
+    until: Option<Moment>,
     /// All that are in the phase.
     #[arg(long)]
     all: bool,
@@ -44,7 +46,7 @@ pub struct Arguments {
 /// Makes the notifications wait again that fit, or counts them.
 pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), CommandError> {
     let path = "/api/v1/notifications/redrive";
-    let answer = service.post(path, Some(&body(arguments))).await;
+    let answer = service.post(path, Some(&body(arguments)?)).await;
     let answer = answer.map_err(|error| CommandError::service(format!("not sent: {error}")))?;
     if arguments.options.json {
         print_json(&answer);
@@ -60,18 +62,20 @@ pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), 
     Ok(())
 }
 
-fn body(arguments: &Arguments) -> Value {
+fn body(arguments: &Arguments) -> Result<Value, CommandError> {
     let mut body = Map::new();
+    let period = Period::between(arguments.since.as_ref(), arguments.until.as_ref())?;
+    let [since, until] = period.params();
     let texts = [
-        ("target", &arguments.target),
-        ("type", &arguments.event_type),
-        ("since", &arguments.since),
-        ("before", &arguments.before),
-        ("phase", &arguments.phase),
+        ("target", arguments.target.as_deref()),
+        ("type", arguments.event_type.as_deref()),
+        since,
+        until,
+        ("phase", arguments.phase.as_deref()),
     ];
     for (name, text) in texts {
         if let Some(text) = text {
-            body.insert(name.to_owned(), text.as_str().into());
+            body.insert(name.to_owned(), text.into());
         }
     }
     if let Some(id) = arguments.id {
@@ -79,5 +83,5 @@ fn body(arguments: &Arguments) -> Value {
     }
     body.insert("all".to_owned(), arguments.all.into());
     body.insert("dry_run".to_owned(), arguments.dry_run.into());
-    body.into()
+    Ok(body.into())
 }

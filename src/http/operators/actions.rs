@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::auth::CallerName;
 use super::pretty_json::PrettyJson;
-use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
 use super::{Context, Page, Shared};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -43,8 +43,8 @@ impl Params for ActionList {
             Kind::Text,
             "of the caller whose token has this name",
         ),
-        Param::new("since", Kind::Time, "of this time or later"),
-        Param::new("before", Kind::Time, "before this time"),
+        since("of this time or later"),
+        until("before this time"),
         SORT,
         LIMIT,
         Param::after("^a[0-9a-f]{16}$"),
@@ -63,10 +63,11 @@ async fn list_actions(
     State(context): Shared,
     query: Query<ActionList>,
 ) -> Result<PrettyJson<Page<ActionRow>>, Problem> {
+    let [since, until] = query.period()?;
     let filter = ActionFilter {
         caller: query.text("caller").map(str::to_owned),
-        since: query.time("since")?,
-        before: query.time("before")?,
+        since,
+        until,
         newest_first: query.newest_first()?,
         after: query.after(),
         limit: query.limit()?,

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::parked::{DeliveryPath, delivery_id, unknown_delivery};
 use super::pretty_json::PrettyJson;
 use super::projects::must_be_known;
-use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
 use super::{Context, Page, Shared};
 use crate::explain::Coded;
 use crate::http::problem::Problem;
@@ -44,12 +44,8 @@ pub(super) const DELIVERY_FILTER: &[Param] = &[
         Kind::Words(|| DeliveryKind::VARIANTS.to_vec()),
         "about an order, a number of one, something else, or not understood",
     ),
-    Param::new(
-        "received_since",
-        Kind::Time,
-        "received at this time or later",
-    ),
-    Param::new("received_before", Kind::Time, "received before this time"),
+    since("received at this time or later"),
+    until("received before this time"),
 ];
 
 /// Parameters by which deliveries can be listed.
@@ -78,13 +74,14 @@ pub(super) async fn delivery_filter<P: Params>(
     if let Some(project) = &project {
         must_be_known(context, project).await?;
     }
+    let [since, until] = query.period()?;
     Ok(DeliveryFilter {
         order: query.id("order")?,
         project,
         decision: query.word("decision")?,
         kind: query.word("kind")?.and_then(|word| word.parse().ok()),
-        received_since: query.time("received_since")?,
-        received_before: query.time("received_before")?,
+        since,
+        until,
         after: query.after(),
         ..DeliveryFilter::default()
     })

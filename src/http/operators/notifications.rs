@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::body::{JsonBody, Object, Property, read_body, unusable};
 use super::pretty_json::PrettyJson;
-use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, period, since, until};
 use super::targets::{event_type, event_types, must_be_known};
 use super::{Context, Page, Shared};
 use crate::clock;
@@ -38,8 +38,8 @@ impl Params for NotificationList {
             "in this phase",
         ),
         Param::new("type", Kind::Words(event_types), "of events of this type"),
-        Param::new("since", Kind::Time, "of events of this time or later"),
-        Param::new("before", Kind::Time, "of events before this time"),
+        since("of events of this time or later"),
+        until("of events before this time"),
         SORT,
         LIMIT,
         Param::after("^n[0-9a-f]{16}$"),
@@ -61,13 +61,14 @@ async fn list_notifications(
     State(context): Shared,
     query: Query<NotificationList>,
 ) -> Result<PrettyJson<Page<NotificationRow>>, Problem> {
+    let [since, until] = query.period()?;
     let filter = NotificationFilter {
         id: None,
         target: query.text("target").map(str::to_owned),
         phase: query.word("phase")?,
         event_type: query.word("type")?,
-        since: query.time("since")?,
-        before: query.time("before")?,
+        since,
+        until,
         newest_first: query.newest_first()?,
         after: query.after(),
         limit: query.limit()?,
@@ -97,7 +98,7 @@ pub(super) struct RedriveRequest {
     /// Earliest time of their events.
     since: Option<Time>,
     /// Time before which their events are.
-    before: Option<Time>,
+    until: Option<Time>,
     /// `true`: all that are parked, where nothing else chooses.
     #[serde(default)]
     all: bool,
@@ -128,7 +129,7 @@ impl Object for RedriveRequest {
         optional("phase", "\"parked\", which is usual, or \"delivered\""),
         optional("type", "a type of events, such as \"order.completed\""),
         optional("since", "a time, as 2026-01-31T12:00:00Z"),
-        optional("before", "a time, as 2026-01-31T12:00:00Z"),
+        optional("until", "a time, as 2026-01-31T12:00:00Z"),
         optional("all", "true to send all that are parked"),
         optional("dry_run", "true to count them only"),
     ];
@@ -147,6 +148,7 @@ const fn optional(name: &'static str, values: &'static str) -> Property {
 /// Those that are parked are meant. One that is named by its id is meant, whichever its phase is.
 fn redrive_filter(request: RedriveRequest) -> Result<NotificationFilter, Problem> {
     let usual = request.id.is_none().then_some("parked");
+    let [since, until] = period(request.since, request.until).map_err(unusable)?;
     let filter = NotificationFilter {
         id: request.id,
         target: request.target,
@@ -155,20 +157,20 @@ fn redrive_filter(request: RedriveRequest) -> Result<NotificationFilter, Problem
             Phase::Parked => Some("parked"),
         }),
         event_type: request.event_type.map(EventType::name),
-        since: request.since,
-        before: request.before,
+        since,
+        until,
         ..NotificationFilter::default()
     };
     let chooses = filter.id.is_some()
         || filter.target.is_some()
         || filter.event_type.is_some()
         || filter.since.is_some()
-        || filter.before.is_some();
+        || filter.until.is_some();
     if chooses || request.all {
         return Ok(filter);
     }
     Err(unusable(
-        "say which: by id, target, type, since or before; or all of them, by \"all\": true",
+        "say which: by id, target, type, since or until; or all of them, by \"all\": true",
     ))
 }
 
@@ -235,7 +237,15 @@ mod tests {
             (r#"{"id": 7}"#, None),
             (r#"{"target": "crm"}"#, None),
             (r#"{"type": "order.blocked", "phase": "delivered"}"#, None),
-            (r#"{"before": "2026-01-31T12:00:00Z"}"#, None),
+            (r#"{"until": "2026-01-31T12:00:00Z"}"#, None),
+            (
+                r#"{"since": "2026-01-31T12:00:00Z", "until": "2026-01-31T12:00:00.000001Z"}"#,
+                None,
+            ),
+            (
+                r#"{"since": "2026-01-31T12:00:00Z", "until": "2026-01-31T11:00:00Z"}"#,
+                Some("since: 2026-01-31T12:00:00Z is not before until, 2026-01-31T11:00:00Z"),
+            ),
         ] {
             match (refusal(body), expected) {
                 (None, None) => {}

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::body::{JsonBody, Object, Property, read_body};
 use super::pretty_json::PrettyJson;
 use super::projects::must_be_known;
-use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
 use super::{Context, Page, Shared, path_params};
 use crate::http::problem::Problem;
 use crate::http::reverify::{Refused, judge};
@@ -44,16 +44,8 @@ impl Params for QuarantineList {
             Kind::Words(|| QuarantineReason::VARIANTS.to_vec()),
             "refused for this reason",
         ),
-        Param::new(
-            "received_since",
-            Kind::Time,
-            "first received at this time or later",
-        ),
-        Param::new(
-            "received_before",
-            Kind::Time,
-            "first received before this time",
-        ),
+        since("first received at this time or later"),
+        until("first received before this time"),
         SORT,
         LIMIT,
         Param::after("^q[0-9a-f]{16}$"),
@@ -76,11 +68,12 @@ async fn list_quarantine(
     query: Query<QuarantineList>,
 ) -> Result<PrettyJson<Page<QuarantineRow>>, Problem> {
     let reason = query.word("reason")?;
+    let [since, until] = query.period()?;
     let filter = QuarantineFilter {
         project: query.id("project")?,
         reason: reason.and_then(|code| code.parse().ok()),
-        received_since: query.time("received_since")?,
-        received_before: query.time("received_before")?,
+        since,
+        until,
         newest_first: query.newest_first()?,
         after: query.after(),
         limit: query.limit()?,

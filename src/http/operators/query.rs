@@ -127,6 +127,16 @@ pub(super) const LIMIT: Param = Param::new(
     "maximum number of items on the page; unless written, 100",
 );
 
+/// Returns the parameter with which a period begins.
+pub(super) const fn since(about: &'static str) -> Param {
+    Param::new("since", Kind::Time, about)
+}
+
+/// Returns the parameter with which a period ends.
+pub(super) const fn until(about: &'static str) -> Param {
+    Param::new("until", Kind::Time, about)
+}
+
 /// Parameters that an endpoint takes.
 pub(super) trait Params {
     const PARAMS: &'static [Param];
@@ -273,6 +283,12 @@ impl<P: Params> Query<P> {
         self.text(name).map(read).transpose()
     }
 
+    /// Returns the beginning and the end of the period that the query asks for, if it has them.
+    pub(super) fn period(&self) -> Result<[Option<Time>; 2], Problem> {
+        let (since, until) = (self.time("since")?, self.time("until")?);
+        period(since, until).map_err(bad_parameter)
+    }
+
     /// Returns the value of a parameter that must be an id.
     pub(super) fn id(&self, name: &str) -> Result<Option<Id>, Problem> {
         let fault = || bad_parameter(format!("{name}: not the id of one at Sinch"));
@@ -305,6 +321,19 @@ impl<P: Params> Query<P> {
     /// Returns the position at which the page begins. The list finds out if it is one of its own.
     pub(super) fn after(&self) -> Option<Cursor> {
         self.text("after").map(Cursor::from_caller)
+    }
+}
+
+/// Returns the beginning and the end of a period. One in which no time lies is refused, with what would be one.
+pub(super) fn period(
+    since: Option<Time>,
+    until: Option<Time>,
+) -> Result<[Option<Time>; 2], String> {
+    match (since, until) {
+        (Some(since), Some(until)) if until <= since => Err(format!(
+            "since: {since} is not before until, {until}; write the earlier time as since"
+        )),
+        _ => Ok([since, until]),
     }
 }
 

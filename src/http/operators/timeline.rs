@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::pretty_json::PrettyJson;
 use super::projects::must_be_known;
-use super::query::{Kind, LIMIT, Param, Params, Query, SORT};
+use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
 use super::{Context, Page, Shared};
 use crate::explain::Coded;
 use crate::http::problem::Problem;
@@ -33,8 +33,8 @@ impl Params for TransitionList {
         ORDER,
         PROJECT,
         Param::new("state", Kind::Words(states), "into this state"),
-        Param::new("since", Kind::Time, "recorded at this time or later"),
-        Param::new("before", Kind::Time, "recorded before this time"),
+        since("recorded at this time or later"),
+        until("recorded before this time"),
         SORT,
         LIMIT,
         Param::after("^t[0-9a-f]{32}$"),
@@ -48,9 +48,10 @@ fn states() -> Vec<&'static str> {
 }
 
 fn span<P: Params>(query: &Query<P>) -> Result<Span, Problem> {
+    let [since, until] = query.period()?;
     Ok(Span {
-        since: query.time("since")?,
-        before: query.time("before")?,
+        since,
+        until,
         newest_first: query.newest_first()?,
         after: query.after(),
         limit: query.limit()?,
@@ -102,12 +103,8 @@ impl Params for AlertList {
         Param::new("kind", Kind::Words(AnyAlert::codes), "of this kind"),
         ORDER,
         PROJECT,
-        Param::new(
-            "since",
-            Kind::Time,
-            "that began to fire at this time or later",
-        ),
-        Param::new("before", Kind::Time, "that began to fire before this time"),
+        since("that began to fire at this time or later"),
+        until("that began to fire before this time"),
         SORT,
         LIMIT,
         Param::after("^f[0-9a-f]{32}$"),

@@ -59,8 +59,8 @@ where
     if let Some(since) = filter.since {
         query.push(" AND acted_at >= ").push_bind(since.0);
     }
-    if let Some(before) = filter.before {
-        query.push(" AND acted_at < ").push_bind(before.0);
+    if let Some(until) = filter.until {
+        query.push(" AND acted_at < ").push_bind(until.0);
     }
     let reach = Reach::after(after, filter.newest_first, &ALL);
     reach.push(&mut query, "id", filter.newest_first, filter.limit);

@@ -165,8 +165,8 @@ where
     if let Some(since) = filter.since {
         query.push(" AND e.recorded_at >= ").push_bind(since.0);
     }
-    if let Some(before) = filter.before {
-        query.push(" AND e.recorded_at < ").push_bind(before.0);
+    if let Some(until) = filter.until {
+        query.push(" AND e.recorded_at < ").push_bind(until.0);
     }
 }
 

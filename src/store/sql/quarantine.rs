@@ -137,11 +137,11 @@ where
 {
     let mut query = QueryBuilder::new(listed!());
     push_choice(&mut query, filter.project.as_ref(), filter.reason);
-    if let Some(since) = filter.received_since {
+    if let Some(since) = filter.since {
         query.push(" AND q.received_at >= ").push_bind(since.0);
     }
-    if let Some(before) = filter.received_before {
-        query.push(" AND q.received_at < ").push_bind(before.0);
+    if let Some(until) = filter.until {
+        query.push(" AND q.received_at < ").push_bind(until.0);
     }
     let reach = Reach::after(after, filter.newest_first, &ALL);
     reach.push(&mut query, "q.id", filter.newest_first, filter.limit);

@@ -71,7 +71,7 @@ impl Listed {
 
     /// Builds the query for the rows between which those of a span of time lie. The times of the index's rows are read, and
     /// never their number among all, so `+ 0` keeps the databases from searching by id.
-    pub fn select_bounds<DB>(self, since: Option<Time>, before: Option<Time>) -> QueryBuilder<DB>
+    pub fn select_bounds<DB>(self, since: Option<Time>, until: Option<Time>) -> QueryBuilder<DB>
     where
         DB: Database,
         i64: for<'q> Encode<'q, DB> + Type<DB>,
@@ -87,7 +87,7 @@ impl Listed {
         query.push(format_args!(
             ") AS first, (SELECT max({id} + 0) {sparse} AND {time} < "
         ));
-        query.push_bind(before.map_or(i64::MAX, |before| before.0.saturating_add(DISORDER)));
+        query.push_bind(until.map_or(i64::MAX, |until| until.0.saturating_add(DISORDER)));
         query.push(format_args!(
             ") AS last, (SELECT min({id}) {sparse}) AS oldest, (SELECT max({id}) {sparse}) AS newest"
         ));
@@ -121,7 +121,7 @@ impl Listed {
 pub(in crate::store) fn bounds_of_row(
     row: &impl Columns,
     since: Option<Time>,
-    before: Option<Time>,
+    until: Option<Time>,
 ) -> sqlx::Result<Range<i64>> {
     let int = |column| row.int_if_any(column);
     let (mut first, mut end) = (i64::MIN, i64::MAX);
@@ -130,7 +130,7 @@ pub(in crate::store) fn bounds_of_row(
         let found = int("first")?.map_or_else(|| int("newest"), |id| Ok(Some(id)))?;
         first = found.map_or(i64::MIN, |id| id.saturating_sub(SPARSE));
     }
-    if before.is_some() {
+    if until.is_some() {
         let found = int("last")?.map_or_else(|| int("oldest"), |id| Ok(Some(id)))?;
         end = found.map_or(i64::MAX, |id| id.saturating_add(SPARSE + 1));
     }

@@ -67,8 +67,8 @@ fn push_span<DB: Binds>(
     if let Some(since) = span.since {
         bound(">=", since.0);
     }
-    if let Some(before) = span.before {
-        bound("<", before.0);
+    if let Some(until) = span.until {
+        bound("<", until.0);
     }
     if let Some((time, place)) = after {
         let (from, beyond) = if span.newest_first {

@@ -24,12 +24,12 @@ pub(super) async fn bounds(
     db: &mut SqliteConnection,
     listed: Listed,
     since: Option<Time>,
-    before: Option<Time>,
+    until: Option<Time>,
 ) -> sqlx::Result<Range<i64>> {
-    if since.is_none() && before.is_none() {
+    if since.is_none() && until.is_none() {
         return Ok(ALL);
     }
-    let mut query = listed.select_bounds::<Sqlite>(since, before);
+    let mut query = listed.select_bounds::<Sqlite>(since, until);
     let row = query.build().fetch_one(db).await?;
-    bounds_of_row(&row, since, before)
+    bounds_of_row(&row, since, until)
 }

@@ -74,7 +74,7 @@ async fn actions_are_found_by_caller_and_time(on: Backend) {
     assert_eq!(paths(&fixture.actions(&of_lee).await), ["/four", "/one"]);
     let between = ActionFilter {
         since: Some(at(20)),
-        before: Some(at(40)),
+        until: Some(at(40)),
         ..filter(10)
     };
     assert_eq!(paths(&fixture.actions(&between).await), ["/two", "/three"]);

@@ -237,8 +237,8 @@ async fn deliveries_are_listed_by_order_decision_phase_and_time(on: Backend) {
         ["e4"]
     );
     let since = DeliveryFilter {
-        received_since: Some(at(20)),
-        received_before: Some(at(40)),
+        since: Some(at(20)),
+        until: Some(at(40)),
         newest_first: true,
         ..all
     };

@@ -23,7 +23,7 @@ struct Made {
 impl Made {
     fn lies_in(&self, span: &Span) -> bool {
         span.since.is_none_or(|since| self.at >= since.0)
-            && span.before.is_none_or(|before| self.at < before.0)
+            && span.until.is_none_or(|until| self.at < until.0)
     }
 }
 
@@ -49,7 +49,7 @@ fn any_span(chance: &mut Rng) -> Span {
     let mut any = || chance.bool().then(|| Time(chance.i64(-1..12)));
     Span {
         since: any(),
-        before: any(),
+        until: any(),
         newest_first: chance.bool(),
         after: None,
         limit: chance.u32(1..9),

@@ -46,7 +46,7 @@ pub struct ActionFilter {
     /// Earliest time of the actions.
     pub since: Option<Time>,
     /// Time before which the actions came.
-    pub before: Option<Time>,
+    pub until: Option<Time>,
     /// `true` lists the newest actions first, `false` the oldest.
     pub newest_first: bool,
     /// End of an earlier page, after which this page begins.

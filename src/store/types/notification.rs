@@ -161,7 +161,7 @@ pub struct NotificationFilter {
     /// Only of events since this time.
     pub since: Option<Time>,
     /// Only of events before this time.
-    pub before: Option<Time>,
+    pub until: Option<Time>,
     /// Newest first; else the oldest stand first.
     pub newest_first: bool,
     /// Position after which the page begins.

@@ -140,9 +140,9 @@ pub struct QuarantineFilter {
     /// Check that the callbacks did not pass.
     pub reason: Option<QuarantineReason>,
     /// Earliest time of the first receipt.
-    pub received_since: Option<Time>,
+    pub since: Option<Time>,
     /// Time before which the callbacks were first received.
-    pub received_before: Option<Time>,
+    pub until: Option<Time>,
     /// `true` lists the newest first, `false` the oldest.
     pub newest_first: bool,
     /// End of an earlier page, after which this page begins.

@@ -78,9 +78,9 @@ pub struct DeliveryFilter {
     /// What the deliveries are about.
     pub kind: Option<DeliveryKind>,
     /// Earliest time of receipt.
-    pub received_since: Option<Time>,
+    pub since: Option<Time>,
     /// Time before which the deliveries were received.
-    pub received_before: Option<Time>,
+    pub until: Option<Time>,
     /// `true` lists the newest deliveries first, `false` the oldest.
     pub newest_first: bool,
     /// End of an earlier page, after which this page begins.

@@ -16,7 +16,7 @@ pub struct Span {
     /// Earliest time.
     pub since: Option<Time>,
     /// Time before which the rows are.
-    pub before: Option<Time>,
+    pub until: Option<Time>,
     /// `true` lists the newest rows first, `false` the oldest.
     pub newest_first: bool,
     /// End of an earlier page, after which this page begins.

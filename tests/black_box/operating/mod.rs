@@ -5,6 +5,7 @@ mod by_number;
 mod configuration;
 mod curing;
 mod finding;
+mod periods;
 mod retention;
 mod shells;
 mod status;

@@ -70,8 +70,8 @@ async fn reach(
     after: Option<i64>,
 ) -> sqlx::Result<Reach> {
     let mut ids = ALL;
-    if filter.since.is_some() || filter.before.is_some() {
-        let events = bounds(db, Listed::EVENTS, filter.since, filter.before).await?;
+    if filter.since.is_some() || filter.until.is_some() {
+        let events = bounds(db, Listed::EVENTS, filter.since, filter.until).await?;
         let mut query = notifications::select_bounds::<Postgres>(&events);
         ids = notifications::bounds_of_row(&query.build().fetch_one(&mut *db).await?)?;
     }

@@ -110,8 +110,8 @@ impl Store {
             .transpose()?;
         let page = bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
-            let (since, before) = (filter.received_since, filter.received_before);
-            let bounds = bounds(&mut work, Listed::DELIVERIES, since, before).await?;
+            let (since, until) = (filter.since, filter.until);
+            let bounds = bounds(&mut work, Listed::DELIVERIES, since, until).await?;
             let mut reach = Reach::after(after, filter.newest_first, &bounds);
             if looks_through_deliveries(filter) {
                 reach =
@@ -241,11 +241,11 @@ pub(in crate::store::postgres) fn select_deliveries(
             DeliveryKind::NotUnderstood => " AND d.kind = 'not-understood'",
         });
     }
-    if let Some(since) = filter.received_since {
+    if let Some(since) = filter.since {
         query.push(" AND d.received_at >= ").push_bind(since.0);
     }
-    if let Some(before) = filter.received_before {
-        query.push(" AND d.received_at < ").push_bind(before.0);
+    if let Some(until) = filter.until {
+        query.push(" AND d.received_at < ").push_bind(until.0);
     }
     reach.push(&mut query, "d.id", filter.newest_first, filter.limit);
     query

@@ -78,8 +78,8 @@ impl Store {
             .map(|cursor| List::Deliveries.row(cursor))
             .transpose()?;
         let mut db = self.readers.begin().await?;
-        let (since, before) = (filter.received_since, filter.received_before);
-        let bounds = bounds(&mut db, Listed::DELIVERIES, since, before).await?;
+        let (since, until) = (filter.since, filter.until);
+        let bounds = bounds(&mut db, Listed::DELIVERIES, since, until).await?;
         let mut reach = Reach::after(after, filter.newest_first, &bounds);
         if looks_through_deliveries(filter) {
             reach = shortened(&mut db, reach, Listed::DELIVERIES, filter.newest_first).await?;
@@ -220,11 +220,11 @@ pub(in crate::store::sqlite) fn select_deliveries(filter: &DeliveryFilter, reach
             DeliveryKind::NotUnderstood => " AND d.phase = 'parked' AND d.order_sinch_id IS NULL",
         });
     }
-    if let Some(since) = filter.received_since {
+    if let Some(since) = filter.since {
         query.push(" AND d.received_at >= ").push_bind(since.0);
     }
-    if let Some(before) = filter.received_before {
-        query.push(" AND d.received_at < ").push_bind(before.0);
+    if let Some(until) = filter.until {
+        query.push(" AND d.received_at < ").push_bind(until.0);
     }
     reach.push(&mut query, "d.id", filter.newest_first, filter.limit);
     query

@@ -178,8 +178,8 @@ async fn the_quarantine_is_listed_by_project_reason_and_time(on: Backend) {
         ),
         (
             QuarantineFilter {
-                received_since: Some(at(20)),
-                received_before: Some(at(40)),
+                since: Some(at(20)),
+                until: Some(at(40)),
                 ..all.clone()
             },
             vec!["o2"],

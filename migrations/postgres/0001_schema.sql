@@ -15,6 +15,7 @@ CREATE TABLE projects (
     next_fetch_at   bigint NOT NULL DEFAULT 0,                 -- from when the next fetch counts against the rate
     failures        bigint NOT NULL DEFAULT 0                  -- attempts in a row that failed through the provider
         CHECK (failures BETWEEN 0 AND 4294967295),
+    paused_since_at bigint,                                    -- the circuit has been open since this time; NULL: it is closed
     paused_until_at bigint,                                    -- the circuit is open until this time; NULL: it is closed
     -- A code of docs/codes.md, as in every column beside which stands one of its fields.
     pause_reason    text
@@ -27,6 +28,7 @@ CREATE TABLE projects (
     -- True if the service fetches its orders; false if its API is off, or if it is not configured any more.
     active          boolean NOT NULL DEFAULT false,
     heard_at        bigint,                                    -- its last genuine callback, noted within seconds; NULL: none came
+    CHECK ((paused_until_at IS NULL) = (paused_since_at IS NULL)),
     CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL)),
     CHECK (pause_fields IS NULL OR pause_reason IS NOT NULL),
     CHECK ((probe_lease IS NULL) = (probe_until_at IS NULL))

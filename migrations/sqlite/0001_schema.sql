@@ -9,6 +9,7 @@ CREATE TABLE projects (
         CHECK (length(sinch_id) BETWEEN 1 AND 128),
     failures        INTEGER NOT NULL DEFAULT 0     -- attempts in a row that failed through the provider
         CHECK (failures BETWEEN 0 AND 4294967295),
+    paused_since_at INTEGER,                       -- the circuit has been open since this time; NULL: it is closed
     paused_until_at INTEGER,                       -- the circuit is open until this time; NULL: it is closed
     -- A code of docs/codes.md, as in every column beside which stands one of its fields.
     pause_reason    TEXT
@@ -20,6 +21,7 @@ CREATE TABLE projects (
     active          INTEGER NOT NULL DEFAULT 0
         CHECK (active IN (0, 1)),
     heard_at        INTEGER,                       -- its last genuine callback, noted within seconds; NULL: none came
+    CHECK ((paused_until_at IS NULL) = (paused_since_at IS NULL)),
     CHECK ((paused_until_at IS NULL) = (pause_reason IS NULL)),
     CHECK (pause_fields IS NULL OR pause_reason IS NOT NULL)
 ) STRICT;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Instant;
 
 use listenfd::ListenFd;
 
@@ -11,6 +12,7 @@ use crate::config::Config;
 /// Listeners of the service. They stay open from one run of the service to the next, so that whoever connects meanwhile
 /// waits in the system's queue and is not refused.
 pub struct Listeners {
+    started: Instant,
     callbacks: Held,
     operators: Held,
 }
@@ -52,6 +54,7 @@ impl Listeners {
         let callbacks = kept.map(|kept| &kept.callbacks);
         let operators = kept.map(|kept| &kept.operators);
         let listeners = Listeners {
+            started: kept.map_or_else(Instant::now, |kept| kept.started),
             callbacks: open("callbacks.listen", config.callbacks.listen, callbacks)?,
             operators: open("operators.listen", config.operators.listen, operators)?,
         };
@@ -59,6 +62,11 @@ impl Listeners {
             None => Ok(listeners),
             Some((address, _)) => Err(StartError::PassedElsewhere(*address)),
         }
+    }
+
+    /// Returns the time at which the first run of the service opened listeners.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Returns handles of both for one run of the service: of that for callbacks, and of that for operators.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -186,9 +186,13 @@ pub(super) fn secrets(project: &Project) -> Vec<SecretString> {
     in_force.iter().map(|one| one.secret.clone()).collect()
 }
 
-/// Returns the metrics of a run, which count what the secrets of each project verify.
-pub(super) fn metrics(config: &Config) -> Metrics {
-    let metrics = Metrics::new();
+/// Returns the metrics of a run, which count what the secrets of each project verify. `started`: the service started then, and
+/// this run follows a reload.
+pub(super) fn metrics(config: &Config, started: Option<Instant>) -> Metrics {
+    let metrics = match started {
+        None => Metrics::new(),
+        Some(started) => Metrics::after_reload(started, clock::now()),
+    };
     for project in &config.projects {
         if let Signature::Required(secrets) = &project.signature {
             let places = secrets.iter().map(|one| one.place.clone());

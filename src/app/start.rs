@@ -55,7 +55,8 @@ impl App {
         let receivers = receivers(&config)?;
         let (store, writer) = held.open().await?;
         warn_of_exposed(&settings);
-        let metrics = Arc::new(metrics(&config));
+        let started = kept.map(Listeners::started);
+        let metrics = Arc::new(metrics(&config, started));
         let (reload, reloads) = mpsc::channel(1);
         let upkeep = metrics.clone();
         store.on_upkeep(move |task, outcome| upkeep.step(task, outcome, clock::now()));

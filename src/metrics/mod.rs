@@ -1,4 +1,4 @@
-//! Metrics of the running service: counts since its start, times of last events, heartbeats of its workers.
+//! Metrics of the running service: counts since its start or its last reload, times of last events, heartbeats of its workers.
 
 mod secrets;
 mod spans;
@@ -82,10 +82,10 @@ impl Tally {
     }
 }
 
-/// Number of occurrences since the start of the service, and the time of the last one.
+/// Number of occurrences since the start of the service or its last reload, and the time of the last one.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Count {
-    /// Number of occurrences since the start of the service.
+    /// Number of occurrences since the start of the service or its last reload.
     pub count: u64,
     /// Time of the last occurrence; `null` if there was none.
     pub last_at: Option<Time>,
@@ -96,7 +96,7 @@ pub struct Count {
 /// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ApiView {
-    /// Time at which the project's last fetch was recorded; `None` if there was none since the start.
+    /// Time at which the project's last fetch was recorded; `None` if there was none since the start or the last reload.
     #[serde(skip)]
     pub last_at: Option<Time>,
     /// `true` if Sinch answered the project's last fetch.
@@ -106,9 +106,18 @@ pub struct ApiView {
     #[serde(serialize_with = "explained_if_any")]
     #[schema(schema_with = crate::explain::coded_if_any::<FetchOutcome>)]
     pub outcome: Option<FetchOutcome>,
+    /// Number of the project's fetches in a row without an answer, whosever fault that was: the last, and those before it.
+    #[serde(skip)]
+    pub unanswered: u32,
+    /// Time at which the first of these fetches was recorded.
+    #[serde(skip)]
+    pub unanswered_since: Option<Time>,
     /// Number of the project's attempts in a row that failed through the provider.
     #[serde(skip)]
     pub failures: u32,
+    /// Time since which the project's circuit has been open.
+    #[serde(skip)]
+    pub paused_since: Option<Time>,
     /// Time until which the project's circuit is open.
     #[serde(skip)]
     pub paused_until: Option<Time>,
@@ -122,6 +131,7 @@ pub struct ApiView {
 #[derive(Debug)]
 pub struct Metrics {
     started: Instant,
+    reloaded_at: Option<Time>,
     draining: AtomicBool,
     spans: AllSpans,
     accepted: [Tally; 3],
@@ -180,6 +190,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         Metrics {
             started: Instant::now(),
+            reloaded_at: None,
             draining: AtomicBool::new(false),
             spans: AllSpans::default(),
             accepted: Default::default(),
@@ -207,9 +218,29 @@ impl Metrics {
         }
     }
 
-    /// Returns the time for which the service has been running.
+    /// Returns the metrics of a service that has been running since `started` and goes on with another configuration now:
+    /// all that is counted is counted anew.
+    pub fn after_reload(started: Instant, now: Time) -> Metrics {
+        Metrics {
+            started,
+            reloaded_at: Some(now),
+            ..Metrics::new()
+        }
+    }
+
+    /// Returns the time for which the service has been running, through all reloads.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Returns the time of the last reload; `None` if there was none.
+    pub fn reloaded_at(&self) -> Option<Time> {
+        self.reloaded_at
+    }
+
+    /// Returns the time from which on everything is counted: that of the start, or of the last reload.
+    pub fn counted_since(&self, now: Time) -> Time {
+        self.reloaded_at.unwrap_or_else(|| now.minus(self.uptime()))
     }
 
     /// Returns the histograms of how long things take.
@@ -342,13 +373,20 @@ impl Metrics {
         reasons.zip(self.refused.iter().map(Tally::read)).collect()
     }
 
-    /// Records the outcome of a project's last fetch.
+    /// Records the outcome of a project's fetch, which is the last one from now on.
     pub fn fetched(&self, project: &Id, at: Time, answered: bool, outcome: FetchOutcome) {
         let mut api = lock(&self.api);
         let view = api.entry(project.clone()).or_default();
         view.last_at = Some(at);
         view.answered = Some(answered);
         view.outcome = Some(outcome);
+        if answered {
+            view.unanswered = 0;
+            view.unanswered_since = None;
+        } else {
+            view.unanswered = view.unanswered.saturating_add(1);
+            view.unanswered_since.get_or_insert(at);
+        }
     }
 
     /// Records the state of a project's circuit.
@@ -356,6 +394,7 @@ impl Metrics {
         let mut api = lock(&self.api);
         let view = api.entry(project.clone()).or_default();
         view.failures = circuit.failures;
+        view.paused_since = circuit.paused_since;
         view.paused_until = circuit.paused.as_ref().map(|(until, _)| *until);
         view.pause_reason = circuit.paused.as_ref().map(|(_, reason)| reason.clone());
     }
@@ -453,6 +492,41 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use number_order::{Endpoint, Outcome, State};
+
+    #[test]
+    fn fetches_in_a_row_without_an_answer_are_counted_until_one_is_answered() {
+        let metrics = Metrics::new();
+        let project = Id::new("p1").expect("an id");
+        let endpoint = Endpoint::Orders;
+        let fails = FetchOutcome::NoAnswer(NoAnswer::TimedOut { endpoint });
+        let shown = Outcome::FirstAnswer {
+            state: State::Blocked,
+        };
+        let fetched = |secs, outcome: FetchOutcome| {
+            let answered = matches!(outcome, FetchOutcome::Answer(_));
+            metrics.fetched(&project, Time(secs), answered, outcome);
+            let view = &metrics.api_views()["p1"];
+            (view.unanswered, view.unanswered_since)
+        };
+        assert_eq!(fetched(1, fails.clone()), (1, Some(Time(1))));
+        assert_eq!(fetched(2, fails.clone()), (2, Some(Time(1))));
+        assert_eq!(fetched(3, FetchOutcome::Answer(shown)), (0, None));
+        assert_eq!(fetched(4, fails), (1, Some(Time(4))));
+    }
+
+    #[test]
+    fn a_reload_begins_the_counts_anew_and_not_the_time_of_running() {
+        let started = Instant::now();
+        let metrics = Metrics::after_reload(started, Time(9));
+        assert_eq!(metrics.reloaded_at(), Some(Time(9)));
+        assert_eq!(metrics.counted_since(Time(20)), Time(9));
+        assert!(metrics.uptime() <= started.elapsed());
+        let metrics = Metrics::new();
+        assert_eq!(metrics.reloaded_at(), None);
+        let now = Time(60_000_000);
+        assert!(metrics.counted_since(now) <= now);
+    }
 
     #[test]
     fn the_document_lists_every_reason_for_a_refusal_and_no_other() {

@@ -29,7 +29,7 @@ struct ProjectSecrets {
     failure: Option<NoAnswer>,
 }
 
-/// Number of callbacks that a secret has verified since the start of the service.
+/// Number of callbacks that a secret has verified since the start of the service or its last reload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SecretCount {
     /// Place of the secret in the configuration.
@@ -47,7 +47,7 @@ pub struct SecretCount {
 /// Only the texts are serialized. Its figures are declared in the list of figures, for `/status` and `/metrics` alike.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct SecretView {
-    /// Time of the last comparison; `None`: there was none since the start.
+    /// Time of the last comparison; `None`: there was none since the start or the last reload.
     #[serde(skip)]
     pub compared_at: Option<Time>,
     /// Result of the last comparison.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{FetchOutcome, Outcome};
+use super::{FetchOutcome, Outcome, counted};
 
 /// Cause of a change of an order's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -75,7 +75,8 @@ impl fmt::Display for ParkReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ParkReason::AttemptsUsedUp { attempts, last } => {
-                write!(f, "gave up after {attempts} attempts: {last}")
+                let attempts = counted((*attempts).into(), "attempt", "attempts");
+                write!(f, "gave up after {attempts}: {last}")
             }
             ParkReason::RowAtFault { fault } => f.write_str(fault),
         }

@@ -36,6 +36,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod time;
+mod words;
 
 pub use alert::{AlertKind, AlertUpdate, Limits, alert_kind, firing_alerts, update_alerts};
 pub use backoff::{Backoff, Failure, fail};
@@ -58,6 +59,7 @@ pub use snapshot::{Change, reconcile};
 pub use state::{State, Status};
 pub use step::{Step, StepKind, StepOutcome};
 pub use time::Time;
+pub use words::counted;
 
 use std::fmt;
 use std::time::Duration;

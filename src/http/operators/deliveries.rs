@@ -16,7 +16,9 @@ use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
 use super::{Context, Page, Shared};
 use crate::explain::Coded;
 use crate::http::problem::Problem;
-use crate::store::{Body, DELIVERY_PHASES, DeliveryFilter, DeliveryKind, ListedDelivery};
+use crate::store::{
+    Body, DELIVERY_PHASES, DeliveryFilter, DeliveryKind, ListedDelivery, StoreError,
+};
 use number_order::DeliveryDecision;
 use strum::VariantNames;
 
@@ -24,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
         .routes(routes!(list_deliveries))
         .routes(routes!(list_parked))
+        .routes(routes!(show_delivery))
         .routes(routes!(show_body))
 }
 
@@ -137,6 +140,34 @@ async fn list_parked(
         ..DeliveryFilter::default()
     };
     Ok(PrettyJson(context.store.deliveries(&filter).await?.into()))
+}
+
+/// Returns a delivery, with the decision on it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries/{delivery}",
+    tag = "deliveries",
+    params(DeliveryPath),
+    responses(
+        (status = 200, description = "The delivery", body = ListedDelivery),
+        (status = 404, description = "There is no such delivery"),
+    )
+)]
+async fn show_delivery(
+    State(context): Shared,
+    path: Result<Path<DeliveryPath>, PathRejection>,
+) -> Result<PrettyJson<ListedDelivery>, Problem> {
+    let filter = DeliveryFilter {
+        id: Some(delivery_id(path)?),
+        limit: 1,
+        ..DeliveryFilter::default()
+    };
+    let found = context.store.deliveries(&filter).await?;
+    if let Some(row) = found.unreadable.first() {
+        return Err(StoreError::Unread(row.to_string()).into());
+    }
+    let delivery = found.items.into_iter().next();
+    delivery.map(PrettyJson).ok_or_else(unknown_delivery)
 }
 
 /// Returns the raw body of a delivery.

@@ -60,7 +60,7 @@ async fn show_secrets(
     let now = clock::now();
     Ok(Json(ProjectSecrets {
         now,
-        since: now.minus(context.metrics.uptime()),
+        since: context.metrics.counted_since(now),
         secrets: counts.unwrap_or_default(),
         replicas: context.store.serving(&project).await?,
     }))

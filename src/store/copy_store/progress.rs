@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use number_order::counted;
+
 /// Minimum interval between two lines.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,7 +29,8 @@ impl<'a> Progress<'a> {
     pub(super) fn rows(&mut self, what: &str, table: &str, rows: u64) {
         if self.said_at.elapsed() >= INTERVAL {
             self.said_at = Instant::now();
-            (self.say)(&format!("{what} {table}: {rows} rows"));
+            let rows = counted(rows, "row", "rows");
+            (self.say)(&format!("{what} {table}: {rows}"));
         }
     }
 }

@@ -85,7 +85,7 @@ pub(super) const TABLES: [Table; 24] = [
     same!(
         "projects",
         "id",
-        "sinch_id, failures, paused_until_at, pause_reason, pause_fields, active, heard_at",
+        "sinch_id, failures, paused_since_at, paused_until_at, pause_reason, pause_fields, active, heard_at",
         "",
         None
     ),

@@ -14,10 +14,12 @@ use crate::store::{Circuit, StoreError};
 use number_order::Id;
 
 const SELECT_CIRCUIT: &str = "
-    SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = $1";
+    SELECT failures, paused_since_at, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = $1";
 
+/// Stores a circuit. One that several replicas open has been open since the first of them opened it.
 const UPDATE_CIRCUIT: &str = "
-    UPDATE projects SET failures = $2, paused_until_at = $3, pause_reason = $4, pause_fields = $5, probe_lease = NULL,
+    UPDATE projects SET failures = $2, paused_until_at = $3, pause_reason = $4, pause_fields = $5,
+        paused_since_at = CASE WHEN $3 IS NOT NULL THEN least(paused_since_at, $7) END, probe_lease = NULL,
         probe_until_at = NULL
     WHERE sinch_id = $1 AND (paused_until_at IS NOT DISTINCT FROM $6 OR coalesce(paused_until_at < $3, $3 IS NOT NULL))";
 
@@ -54,6 +56,8 @@ impl Store {
         if let Some((until, _)) = &mut circuit.paused {
             *until = self.shared.clock.program(*until);
         }
+        let since = circuit.paused_since;
+        circuit.paused_since = since.map(|since| self.shared.clock.program(since));
         Ok(circuit)
     }
 
@@ -72,7 +76,7 @@ impl Store {
         before: &Circuit,
         circuit: &Circuit,
     ) -> Result<(), Fault> {
-        let database = |until| self.shared.clock.database(until).0;
+        let database = |time| self.shared.clock.database(time).0;
         let paused = circuit.paused.as_ref();
         let reason = paused.map(|(_, reason)| Code::new(reason));
         let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
@@ -84,6 +88,7 @@ impl Store {
             .bind(code)
             .bind(fields.flatten())
             .bind(before.paused.as_ref().map(|(until, _)| database(*until)))
+            .bind(circuit.paused_since.map(database))
             .execute(&mut *work)
             .await?;
         work.commit().await
@@ -94,8 +99,10 @@ fn circuit_of_row(row: &impl Columns) -> sqlx::Result<Circuit> {
     let until = time(row, "paused_until_at")?;
     // Any other value was not written by this program: the failures count again if they last.
     let reason = codes::read(row, "pause_reason", "pause_fields").ok();
+    let paused = until.zip(reason.flatten());
     Ok(Circuit {
         failures: u32::try_from(row.int("failures")?).unwrap_or(0),
-        paused: until.zip(reason.flatten()),
+        paused_since: time(row, "paused_since_at")?.filter(|_| paused.is_some()),
+        paused,
     })
 }

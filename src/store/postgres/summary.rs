@@ -23,9 +23,6 @@ use number_order::{LATE_AFTER, Limits, Time};
 /// time, so the newest of the last rows counts.
 const COUNTS: &str = "
     SELECT
-        (SELECT count(*) FROM (SELECT 1
-            FROM orders AS o JOIN projects AS p ON p.id = o.project
-            WHERE p.active AND o.unsettled_at IS NOT NULL AND o.parked IS NULL LIMIT 100000) AS v) AS orders_unsettled,
         (SELECT min((SELECT o.unsettled_at FROM orders AS o
                 WHERE o.project = p.id AND o.unsettled_at IS NOT NULL AND o.parked IS NULL
                 ORDER BY o.unsettled_at LIMIT 1))
@@ -73,6 +70,12 @@ const DUE: &str = "
     FROM projects AS p JOIN orders AS o ON o.project = p.id AND o.fetch_at <= $1 WHERE p.active";
 
 const QUARANTINED: &str = quarantine::select_counts!();
+
+/// Counts the orders of each project that is fetched of which something is open.
+const UNSETTLED: &str = "
+    SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders AS o
+        WHERE o.project = p.id AND o.unsettled_at IS NOT NULL AND o.parked IS NULL LIMIT 100000) AS v) AS orders
+    FROM projects AS p WHERE p.active ORDER BY sinch_id";
 
 const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = p.id LIMIT 100000) AS v) AS orders
@@ -193,18 +196,20 @@ impl Store {
         let late = sqlx::query(SELECT_LATE.as_str()).bind(LATE_AFTER.as_micros() as i64);
         let late = late.fetch_one(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
-        let not_fetched = not_fetched
-            .iter()
-            .map(|row| counted(row, "sinch_id", "orders"));
+        let unsettled = sqlx::query(UNSETTLED).fetch_all(&mut *db).await?;
+        let by_project = |rows: &[PgRow]| -> sqlx::Result<Vec<(String, i64)>> {
+            let counts = rows.iter().map(|row| counted(row, "sinch_id", "orders"));
+            counts.collect()
+        };
         let quarantined = sqlx::query(QUARANTINED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         Ok(Summary {
             orders_by_state: self.count_by_state(db).await?,
-            orders_not_fetched: not_fetched.collect::<sqlx::Result<_>>()?,
+            orders_not_fetched: by_project(&not_fetched)?,
             oldest_pending_at: time(&waiting, "oldest_at")?,
             orders_due: due.try_get("orders")?,
             oldest_due_at: time(&due, "oldest_at")?,
-            orders_unsettled: counts.try_get("orders_unsettled")?,
+            orders_unsettled: by_project(&unsettled)?,
             oldest_unsettled_at: time(&counts, "oldest_unsettled_at")?,
             orders_parked: counts.try_get("orders_parked")?,
             numbers_not_ready: by_readiness(&not_ready),

@@ -2,6 +2,7 @@
 
 use super::Columns;
 use crate::store::{Holdings, Unwatched};
+use number_order::counted;
 
 /// Reads the counts of what there is of a project.
 pub(in crate::store) fn holdings_of_row(row: &impl Columns) -> sqlx::Result<Holdings> {
@@ -50,8 +51,5 @@ pub(in crate::store) fn not_fetched_warning(
 }
 
 fn orders_in_words(orders: i64) -> String {
-    if orders == 1 {
-        return "1 order".to_owned();
-    }
-    format!("{orders} orders")
+    counted(orders.max(0).cast_unsigned(), "order", "orders")
 }

@@ -7,14 +7,15 @@ use super::command::{WriteCommand, WriteContext};
 use super::{Store, StoreError};
 use crate::store::Circuit;
 use crate::store::sql::codes::{self, Code};
+use crate::store::sql::time;
 use number_order::{Id, Time};
 
-const SELECT_CIRCUIT: &str =
-    "SELECT failures, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = ?";
+const SELECT_CIRCUIT: &str = "
+    SELECT failures, paused_since_at, paused_until_at, pause_reason, pause_fields FROM projects WHERE sinch_id = ?";
 
-const UPDATE_CIRCUIT: &str =
-    "
-    UPDATE projects SET failures = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ? WHERE sinch_id = ?";
+const UPDATE_CIRCUIT: &str = "
+    UPDATE projects SET failures = ?, paused_since_at = ?, paused_until_at = ?, pause_reason = ?, pause_fields = ?
+    WHERE sinch_id = ?";
 
 struct SaveCircuit(Id, Circuit);
 
@@ -30,6 +31,7 @@ impl WriteCommand for SaveCircuit {
         let (code, fields) = reason.map(|reason| (reason.code, reason.fields)).unzip();
         sqlx::query(UPDATE_CIRCUIT)
             .bind(circuit.failures)
+            .bind(circuit.paused_since.map(|since| since.0))
             .bind(until)
             .bind(code)
             .bind(fields.flatten())
@@ -76,8 +78,10 @@ fn circuit_of_row(row: &SqliteRow) -> sqlx::Result<Circuit> {
     let failures: i64 = row.try_get("failures")?;
     // Any other value was not written by this program: the failures count again if they last.
     let reason = codes::read(row, "pause_reason", "pause_fields").ok();
+    let paused = until.map(Time).zip(reason.flatten());
     Ok(Circuit {
         failures: u32::try_from(failures).unwrap_or(0),
-        paused: until.map(Time).zip(reason.flatten()),
+        paused_since: time(row, "paused_since_at")?.filter(|_| paused.is_some()),
+        paused,
     })
 }

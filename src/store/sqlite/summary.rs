@@ -23,9 +23,6 @@ pub(super) const COUNTS: &str = "
     SELECT
         (SELECT received_at FROM deliveries
             WHERE id > (SELECT processed_through FROM service) AND phase = 'waiting' ORDER BY id LIMIT 1) AS oldest_pending_at,
-        (SELECT count(*) FROM (SELECT 1
-            FROM projects AS p CROSS JOIN orders AS o INDEXED BY orders_unsettled ON o.project = p.id
-            WHERE p.active AND o.unsettled_at IS NOT NULL AND o.parked IS NULL LIMIT 100000)) AS orders_unsettled,
         (SELECT min((SELECT o.unsettled_at FROM orders AS o INDEXED BY orders_unsettled
                 WHERE o.project = p.id AND o.unsettled_at IS NOT NULL AND o.parked IS NULL
                 ORDER BY o.unsettled_at LIMIT 1))
@@ -75,6 +72,12 @@ pub(super) const DUE: &str = "
     FROM projects AS p CROSS JOIN orders AS o ON o.project = p.id AND o.fetch_at <= ? WHERE p.active";
 
 pub(super) const QUARANTINED: &str = quarantine::select_counts!();
+
+/// Counts the orders of each project that is fetched of which something is open.
+pub(super) const UNSETTLED: &str = "
+    SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders AS o INDEXED BY orders_unsettled
+        WHERE o.project = p.id AND o.unsettled_at IS NOT NULL AND o.parked IS NULL LIMIT 100000)) AS orders
+    FROM projects AS p WHERE p.active ORDER BY sinch_id";
 
 pub(super) const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
@@ -134,18 +137,16 @@ impl Store {
         let late = sqlx::query(LATE.as_str()).bind(LATE_AFTER.as_micros() as i64);
         let late = late.fetch_one(&mut *db).await?;
         let not_fetched = sqlx::query(NOT_FETCHED).fetch_all(&mut *db).await?;
+        let unsettled = sqlx::query(UNSETTLED).fetch_all(&mut *db).await?;
         let quarantined = sqlx::query(QUARANTINED).fetch_all(&mut *db).await?;
         let changes = sqlx::query(CONVERGENCE).fetch_one(&mut *db).await?;
         Ok(Summary {
             orders_by_state: by_state(db).await?,
-            orders_not_fetched: not_fetched
-                .iter()
-                .map(|row| Ok((row.try_get("sinch_id")?, row.try_get("orders")?)))
-                .collect::<sqlx::Result<_>>()?,
+            orders_not_fetched: by_project(&not_fetched)?,
             oldest_pending_at: time(&counts, "oldest_pending_at")?,
             orders_due: to_ask.try_get("orders")?,
             oldest_due_at: time(&to_ask, "oldest_at")?,
-            orders_unsettled: counts.try_get("orders_unsettled")?,
+            orders_unsettled: by_project(&unsettled)?,
             oldest_unsettled_at: time(&counts, "oldest_unsettled_at")?,
             orders_parked: counts.try_get("orders_parked")?,
             numbers_not_ready: by_readiness(
@@ -178,6 +179,12 @@ impl Store {
 pub(super) async fn by_state(db: &mut SqliteConnection) -> sqlx::Result<Vec<StateCount>> {
     let counts = sqlx::query(BY_STATE).fetch_all(db).await?;
     counts.iter().map(state_count).collect()
+}
+
+/// Reads numbers of orders, each of a project.
+fn by_project(rows: &[SqliteRow]) -> sqlx::Result<Vec<(String, i64)>> {
+    let count = |row: &SqliteRow| Ok((row.try_get("sinch_id")?, row.try_get("orders")?));
+    rows.iter().map(count).collect()
 }
 
 fn readiness_count(row: &SqliteRow) -> sqlx::Result<(String, i64)> {

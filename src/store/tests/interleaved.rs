@@ -87,7 +87,7 @@ impl Fixture {
                 self.record_alerts(&limits, secs).await;
                 let circuit = Circuit {
                     failures: chance.u32(..),
-                    paused: None,
+                    ..Circuit::default()
                 };
                 let kept = self
                     .store

@@ -313,6 +313,7 @@ async fn circuit_and_rate_hold_numbers_up_and_due_orders_are_told(on: Backend) {
     let open = Circuit {
         failures: 9,
         paused: Some((at(50), not_now(503))),
+        paused_since: Some(at(10)),
     };
     let saved = fixture
         .store

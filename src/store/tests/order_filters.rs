@@ -107,7 +107,7 @@ async fn orders_are_listed_by_state_and_page(on: Backend) {
         .collect();
     assert_eq!(counts, [("BLOCKED", 3), ("COMPLETED", 2)]);
     assert_eq!(summary.orders_due, 5);
-    assert_eq!(summary.orders_unsettled, 5);
+    assert_eq!(summary.unsettled(), 5);
     assert_eq!(summary.oldest_unsettled_at, Some(at(0)));
 }
 

@@ -75,7 +75,7 @@ async fn no_answer_mixes_states_before_and_after_a_write(on: Backend) {
             let unknown = summary.orders_by_state.iter();
             let unknown = unknown.filter(|count| count.state == "UNKNOWN");
             let unknown: i64 = unknown.map(|count| count.orders).sum();
-            assert_eq!(unknown, summary.orders_unsettled, "{summary:?}");
+            assert_eq!(unknown, summary.unsettled(), "{summary:?}");
         }
     });
 

@@ -70,7 +70,7 @@ async fn alert_figures(fixture: &Fixture) -> Vec<i64> {
     vec![
         summary.orders_due,
         summary.oldest_due_at.is_some().into(),
-        summary.orders_unsettled,
+        summary.unsettled(),
         summary.oldest_unsettled_at.is_some().into(),
         summary.orders_parked,
         counted,

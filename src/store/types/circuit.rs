@@ -9,4 +9,6 @@ pub struct Circuit {
     pub failures: u32,
     /// Time until which the circuit is open, and the reason; `None` if the circuit is closed.
     pub paused: Option<(Time, NoAnswer)>,
+    /// Time at which the circuit opened; `None` if it is closed.
+    pub paused_since: Option<Time>,
 }

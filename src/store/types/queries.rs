@@ -67,6 +67,8 @@ pub struct AlertQuery {
 /// Filter of a listing of deliveries. An absent value leaves no delivery out.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
+    /// Row of the only delivery that fits.
+    pub id: Option<i64>,
     /// Id of the order that the deliveries are about.
     pub order: Option<Id>,
     /// Project of the deliveries.

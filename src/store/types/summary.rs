@@ -20,9 +20,9 @@ pub struct Summary {
     pub orders_due: i64,
     /// Earliest time since which any order is due.
     pub oldest_due_at: Option<Time>,
-    /// Number of orders of which something is open: a hint, a tie, or every state; counted up to a hundred thousand.
-    /// Parked orders are counted apart.
-    pub orders_unsettled: i64,
+    /// Number of orders of each project that is fetched of which something is open: a hint, a tie, or every state; counted
+    /// up to a hundred thousand. Parked orders are counted apart.
+    pub orders_unsettled: Vec<(String, i64)>,
     /// Earliest time since which something is open about any order, by the time stamp of the event.
     pub oldest_unsettled_at: Option<Time>,
     /// Number of parked orders: they are not fetched any more until an event arrives or an operator requests a fetch.
@@ -55,6 +55,13 @@ pub struct Summary {
     pub disk_free_bytes: Option<u64>,
     /// Reason why callbacks are refused for lack of space; `null` if they are accepted.
     pub little_space: Option<String>,
+}
+
+impl Summary {
+    /// Returns the number of orders of which something is open, of all projects.
+    pub fn unsettled(&self) -> i64 {
+        self.orders_unsettled.iter().map(|(_, orders)| orders).sum()
+    }
 }
 
 /// Convergence of confirmed changes: how soon each was confirmed after Sinch made it (or after the order was first

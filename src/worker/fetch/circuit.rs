@@ -97,8 +97,10 @@ pub(super) fn after_failure(
             Some(longer) if longer > until => Some((longer, reason.clone())),
             Some(_) | None => circuit.paused.clone(),
         };
-        let failures = circuit.failures;
-        return Circuit { failures, paused };
+        return Circuit {
+            paused,
+            ..circuit.clone()
+        };
     }
     let failures = circuit.failures.saturating_add(1);
     let needed = (SUSPECT_FAILURES + CHECK_FAILURES + alone).min(FAILURES_MAX);
@@ -110,8 +112,11 @@ pub(super) fn after_failure(
         (Some(_), None) => Some(usual),
         (None, None) => (signal != Signal::Failure || failures >= needed).then_some(usual),
     };
-    let paused = until.map(|until| (until, reason.clone()));
-    Circuit { failures, paused }
+    Circuit {
+        failures,
+        paused: until.map(|until| (until, reason.clone())),
+        paused_since: until.map(|_| circuit.paused_since.unwrap_or(now)),
+    }
 }
 
 #[cfg(test)]
@@ -155,8 +160,14 @@ mod tests {
         // Fetches that were in flight when the circuit opened do not prolong it.
         assert_eq!(after(&circuit, Signal::Failure, secs(1), 1.0), circuit);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::HalfOpen);
+        assert_eq!(circuit.paused_since, Some(secs(0)));
         circuit = after(&circuit, Signal::Failure, secs(60), 0.0);
         assert_eq!(state_at(&circuit, secs(60)), CircuitState::Open(secs(90)));
+        assert_eq!(
+            circuit.paused_since,
+            Some(secs(0)),
+            "a probe that fails does not open it anew"
+        );
     }
 
     #[test]
@@ -248,6 +259,7 @@ mod tests {
         let circuit = Circuit {
             failures: 3,
             paused: Some((secs(90_000), DOWN)),
+            paused_since: Some(secs(0)),
         };
         assert_eq!(state_at(&circuit, secs(0)), CircuitState::HalfOpen);
     }

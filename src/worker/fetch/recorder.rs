@@ -104,7 +104,6 @@ impl Recorder {
     }
 
     fn report_results(&self, results: &[FetchResult], recorded: &[Recorded]) {
-        let mut last = None;
         for (fetch, recorded) in results.iter().zip(recorded) {
             let took = fetch.now.since(fetch.fetched_at);
             self.metrics.spans().fetch.observe(took);
@@ -116,13 +115,10 @@ impl Recorder {
                 if let Some(converged) = converged {
                     self.metrics.spans().convergence.observe(*converged);
                 }
-                last = Some((fetch, outcome));
+                let (at, answered) = (fetch.now, fetch.result.is_ok());
+                self.metrics
+                    .fetched(&self.project, at, answered, outcome.clone());
             }
-        }
-        if let Some((fetch, outcome)) = last {
-            let (at, answered) = (fetch.now, fetch.result.is_ok());
-            self.metrics
-                .fetched(&self.project, at, answered, outcome.clone());
         }
     }
 

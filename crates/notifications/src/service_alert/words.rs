@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{CallbackRefusal, SecretDrift, ServiceAlert};
-use number_order::Time;
+use number_order::{Time, counted};
 
 impl fmt::Display for ServiceAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,9 +110,4 @@ impl fmt::Display for SecretDrift {
             }
         })
     }
-}
-
-/// Returns a number with the words for one or for several.
-fn counted(number: u64, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
 }

@@ -19,6 +19,16 @@ pub(in crate::http::operators) const API_FIGURES: &[Figure<ApiView>] = &[
         read: |view| Flag(view.answered),
     },
     Figure {
+        key: "unanswered",
+        help: "Fetches in a row without an answer, the last included",
+        read: |view| Reading::Count(view.unanswered.into()),
+    },
+    Figure {
+        key: "unanswered_since",
+        help: "Time of the first of the fetches in a row without an answer",
+        read: |view| At(view.unanswered_since),
+    },
+    Figure {
         key: "failures",
         help: "Attempts in a row that failed through the provider",
         read: |view| Reading::Count(view.failures.into()),
@@ -27,6 +37,11 @@ pub(in crate::http::operators) const API_FIGURES: &[Figure<ApiView>] = &[
         key: "paused",
         help: "1 if the project's circuit is open",
         read: |view| Flag(Some(view.paused_until.is_some())),
+    },
+    Figure {
+        key: "paused_since",
+        help: "Time since which the project's circuit has been open",
+        read: |view| At(view.paused_since),
     },
     Figure {
         key: "paused_until",

@@ -115,8 +115,13 @@ fn list_reading(all: &[impl Serialize]) -> Reading {
 pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "uptime_secs",
-        help: "Time since the start",
+        help: "Time since the start; a reload does not end it",
         read: |f| Secs(i64::try_from(f.metrics.uptime().as_secs()).unwrap_or(i64::MAX)),
+    },
+    Figure {
+        key: "reloaded_at",
+        help: "Time of the last reload, at which all counts began anew",
+        read: |f| At(f.metrics.reloaded_at()),
     },
     Figure {
         key: "draining",
@@ -253,8 +258,21 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     },
     Figure {
         key: "orders_unsettled",
-        help: "Orders of which something is open; up to a hundred thousand are counted",
-        read: |f| count_reading(f.standing.summary.orders_unsettled),
+        help: "Orders of which something is open; up to a hundred thousand of each project are counted",
+        read: |f| count_reading(f.standing.summary.unsettled()),
+    },
+    Figure {
+        key: "orders_unsettled_by_project",
+        help: "Orders of which something is open, by project: they wait for an answer of Sinch's",
+        read: |f| {
+            let counts = f.standing.summary.orders_unsettled.iter();
+            By(
+                "project",
+                counts
+                    .map(|(project, n)| (project.clone(), count_reading(*n)))
+                    .collect(),
+            )
+        },
     },
     Figure {
         key: "oldest_unsettled_at",

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::explain::{Coded, code_schema};
 use crate::store::TargetRow;
-use number_order::Time;
+use number_order::{Time, counted};
 
 /// Reason for which an operator should see to a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
@@ -110,16 +110,24 @@ impl fmt::Display for Attention {
                 f,
                 "the target answered 410 at {since}: it is told nothing until it is resumed"
             ),
-            Attention::Failing { since, failures } => {
-                write!(f, "{failures} attempts in a row have failed since {since}")
-            }
+            Attention::Failing { since, failures } => write!(
+                f,
+                "{} failed since {since}",
+                counted((*failures).into(), "attempt has", "attempts in a row have")
+            ),
             Attention::Parked { notifications } => write!(
                 f,
-                "{notifications} notifications are parked: the target did not take them in any attempt"
+                "{} in any attempt",
+                counted(
+                    *notifications,
+                    "notification is parked: the target did not take it",
+                    "notifications are parked: the target did not take them"
+                )
             ),
             Attention::NotConfigured { waiting } => write!(
                 f,
-                "{waiting} notifications wait for a target that is not configured any more"
+                "{} for a target that is not configured any more",
+                counted(*waiting, "notification waits", "notifications wait")
             ),
         }
     }
@@ -163,6 +171,11 @@ mod tests {
                 Attention::NotConfigured { waiting: 3 },
                 r#"{"code":"not-configured","fields":{"waiting":3}}"#,
                 "not configured any more",
+            ),
+            (
+                Attention::Parked { notifications: 1 },
+                r#"{"code":"parked","fields":{"notifications":1}}"#,
+                "1 notification is parked: the target did not take it in any attempt",
             ),
         ] {
             assert_eq!(serde_json::to_string(&reason).expect("JSON"), json);

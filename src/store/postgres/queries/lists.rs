@@ -212,6 +212,9 @@ pub(in crate::store::postgres) fn select_deliveries(
     reach: Reach,
 ) -> Query {
     let mut query = Query::new(SELECT_DELIVERIES);
+    if let Some(id) = filter.id {
+        query.push(" AND d.id = ").push_bind(id);
+    }
     if let Some(project) = &filter.project {
         push_project(&mut query, "d.project", project);
     }

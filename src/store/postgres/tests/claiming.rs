@@ -166,6 +166,7 @@ fn open_until(until: Time) -> Circuit {
                 endpoint: Endpoint::Orders,
             },
         )),
+        paused_since: Some(Time(1)),
     }
 }
 

@@ -177,6 +177,9 @@ fn push_numbers(query: &mut Query, filter: &OrderFilter) {
 /// Builds the query for a page of deliveries, within the given rows.
 pub(in crate::store::sqlite) fn select_deliveries(filter: &DeliveryFilter, reach: Reach) -> Query {
     let mut query = Query::new(SELECT_DELIVERIES);
+    if let Some(id) = filter.id {
+        query.push(" AND d.id = ").push_bind(id);
+    }
     if let Some(project) = &filter.project {
         query
             .push(" AND p.sinch_id = ")

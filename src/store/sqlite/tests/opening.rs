@@ -23,6 +23,7 @@ async fn a_restart_keeps_everything_and_voids_leases() {
                 status: 429,
             },
         )),
+        paused_since: Some(at(21)),
     };
     fixture
         .store

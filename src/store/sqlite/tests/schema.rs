@@ -112,11 +112,12 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
 }
 
 /// Values that are out of their column's range, while nothing else is wrong.
-const REFUSED: [&str; 84] = [
+const REFUSED: [&str; 85] = [
     "projects SET sinch_id = '' WHERE id = 1",
     "projects SET failures = -1",
     "projects SET failures = 4294967296",
     "projects SET paused_until_at = 1",
+    "projects SET paused_until_at = 1, pause_reason = 'timed-out'",
     "orders SET sinch_id = '' WHERE id = 1",
     "orders SET sinch_id = printf('%129s', 'x') WHERE id = 1",
     "orders SET attempts = -1",
@@ -159,8 +160,8 @@ const REFUSED: [&str; 84] = [
     "service_alerts SET resolved_at = 3 WHERE id = 2",
     "actions SET caller = '' WHERE id = 1",
     "actions SET status = 99 WHERE id = 1",
-    "projects SET pause_reason = 'x', paused_until_at = 1",
-    "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1",
+    "projects SET pause_reason = 'x', paused_until_at = 1, paused_since_at = 1",
+    "projects SET pause_fields = 'x', pause_reason = 'timed-out', paused_until_at = 1, paused_since_at = 1",
     "deliveries SET dedup_key = '' WHERE id = 1",
     "deliveries SET order_sinch_id = '' WHERE id = 5",
     "deliveries SET phase = 'lost'",
@@ -270,7 +271,7 @@ async fn the_schema_knows_every_code() {
         ("order_numbers SET readiness", Readiness::VARIANTS.to_vec()),
         ("order_numbers SET failure", NoAnswer::VARIANTS.to_vec()),
         (
-            "projects SET paused_until_at = 1, pause_reason",
+            "projects SET paused_until_at = 1, paused_since_at = 1, pause_reason",
             NoAnswer::VARIANTS.to_vec(),
         ),
     ] {

@@ -152,6 +152,7 @@ async fn trouble_with_the_provider_is_told_once_it_has_lasted(on: Backend) {
         Circuit {
             failures: 9,
             paused: Some((at(40), not_now(503))),
+            paused_since: Some(at(9)),
         },
     );
     let turn = async |before: &Circuit, after: &Circuit| {

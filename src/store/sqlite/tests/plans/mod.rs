@@ -71,6 +71,7 @@ async fn the_status_reads_nothing_that_grows_with_the_past() {
     };
     for sql in [
         summary::NOT_FETCHED,
+        summary::UNSETTLED,
         summary::NOT_READY,
         summary::LATE.as_str(),
         alerts::COUNT_EXPIRING,

@@ -156,6 +156,7 @@ fn a_circuit_that_another_process_opened_holds_and_one_that_it_closed_is_closed(
                 endpoint: Endpoint::Orders,
             },
         )),
+        paused_since: Some(secs(0)),
     };
     let mut scheduler = scheduler(4, 1000.0);
     assert_eq!(orders_max(scheduler.next(secs(0))), 4);

@@ -42,20 +42,32 @@ pub fn print_wrapped(lead: &str, text: &str) {
     print_line(wrapped(lead, text, terminal_width()));
 }
 
+/// Returns a text that is wrapped to `width`, with `lead` before its first line. Words stay whole, with their hyphens: a time,
+/// an id or a command can be read and copied.
 fn wrapped(lead: &str, text: &str, width: usize) -> String {
     let below = " ".repeat(lead.chars().count());
-    let options = textwrap::Options::new(width)
+    let options = whole_words(width)
         .initial_indent(lead)
-        .subsequent_indent(&below)
-        .break_words(false);
+        .subsequent_indent(&below);
     textwrap::fill(text, options)
+}
+
+/// Returns the options by which texts are wrapped between words only.
+pub(super) fn whole_words(width: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(width)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
 }
 
 /// Returns the number of columns of the terminal, or the usual number where there is no terminal.
 fn terminal_width() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
-    let columns = size.map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { USUAL_WIDTH } else { columns }
+    terminal_columns().unwrap_or(USUAL_WIDTH)
+}
+
+/// Returns the number of columns of the terminal; `None`: there is no terminal, or it does not report it.
+pub(super) fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
 /// Records the outcome of a write to standard output.
@@ -113,6 +125,10 @@ mod tests {
         assert_eq!(
             wrapped("", "http://127.0.0.1:9090/ it", 5),
             "http://127.0.0.1:9090/\nit"
+        );
+        assert_eq!(
+            wrapped("", "at 2026-11-30T10:03:00Z", 12),
+            "at\n2026-11-30T10:03:00Z"
         );
     }
 }

@@ -38,7 +38,7 @@ async fn show(config: Option<&Path>, json: bool) -> Result<(), CommandError> {
         return Ok(());
     }
     let of_service = list(&status, "service_alerts").iter().map(service_row);
-    Table::new(["ABOUT", "ALERT", "SINCE"]).print(of_service.collect());
+    Table::new(["ABOUT", "SINCE", "ALERT, AS IT FIRED"]).print(of_service.collect());
     if alerts.is_empty() {
         print_line("No order needs attention.");
     }
@@ -67,8 +67,8 @@ fn service_row(alert: &Value) -> [String; 3] {
             project
         }
         .to_owned(),
-        text(&alert["alert"], "text").to_owned(),
         second(alert, "fired_at"),
+        text(&alert["alert"], "text").to_owned(),
     ]
 }
 

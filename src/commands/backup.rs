@@ -9,6 +9,7 @@ use super::output::{print_error, print_line};
 use super::{FAILURE, HELD, fetched_backup, file, misconfigured, stop_or_report};
 use crate::config::{Database, DatabasePlace};
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
+use number_order::counted;
 
 /// Arguments of `backup`.
 #[derive(clap::Args)]
@@ -88,9 +89,9 @@ fn report_copy(copied: Result<Copied, CopyError>, from: &Path, to: &Path) -> Exi
                 orders, deliveries, ..
             } = copied;
             let (from, to) = (from.display(), to.display());
-            print_line(format_args!(
-                "copied {from} to {to}: {orders} orders, {deliveries} callbacks"
-            ));
+            let orders = counted(orders.max(0).cast_unsigned(), "order", "orders");
+            let callbacks = counted(deliveries.max(0).cast_unsigned(), "callback", "callbacks");
+            print_line(format_args!("copied {from} to {to}: {orders}, {callbacks}"));
             for flaw in copied.flaws {
                 print_error(format_args!("warning: {from}: {flaw}"));
             }

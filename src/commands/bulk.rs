@@ -12,16 +12,23 @@ use super::output::{is_taken, print_error, print_line};
 use super::pages::Params;
 use super::service::{Service, list, path_with, print_json, read, text};
 use super::shown;
+use number_order::counted;
 
 /// Time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
+/// Orders, one and several.
+pub(super) const ORDERS: [&str; 2] = ["order", "orders"];
+
+/// Deliveries, one and several.
+pub(super) const DELIVERIES: [&str; 2] = ["delivery", "deliveries"];
+
 /// What is done to many things, and how that is told.
 pub(super) struct Bulk {
-    /// The things, in the plural: `orders`.
-    pub things: &'static str,
-    /// What has become of them, after their number: `are fetched`.
-    pub done: &'static str,
+    /// One of the things, and several: `order`, `orders`.
+    pub things: [&'static str; 2],
+    /// What has become of one, and of several: `is fetched`, `are fetched`.
+    pub done: [&'static str; 2],
     /// What becomes of them without `--dry-run`: `fetched`.
     pub doing: &'static str,
     pub dry_run: bool,
@@ -34,8 +41,9 @@ pub(super) struct Bulk {
 impl Bulk {
     /// Begins with none.
     pub fn new(
-        things: &'static str,
-        [done, doing]: [&'static str; 2],
+        things: [&'static str; 2],
+        done: [&'static str; 2],
+        doing: &'static str,
         dry_run: bool,
         json: bool,
     ) -> Bulk {
@@ -66,8 +74,9 @@ impl Bulk {
             Ok(()) => self.chosen += 1,
             Err(error) if error.is_passing() => {
                 return Err(CommandError::service(format!(
-                    "{name}: not {}: {error}; {} {} {} before",
-                    self.doing, self.chosen, self.things, self.done
+                    "{name}: not {}: {error}; {} before",
+                    self.doing,
+                    in_words(self.chosen, self.things, self.done)
                 )));
             }
             Err(error) => {
@@ -99,8 +108,9 @@ impl Bulk {
             let answer = service.post(&path_with(path, &page), None).await;
             let answer = answer.map_err(|error| {
                 CommandError::service(format!(
-                    "not {}: {error}; {} {} {} before",
-                    self.doing, self.chosen, self.things, self.done
+                    "not {}: {error}; {} before",
+                    self.doing,
+                    in_words(self.chosen, self.things, self.done)
                 ))
             })?;
             let mut answer: Value = read(&answer)?;
@@ -121,7 +131,8 @@ impl Bulk {
 
     fn report(&mut self) {
         if self.reported.elapsed() > REPORT_EVERY && is_taken() {
-            print_error(format_args!("{} {} so far", self.chosen, self.things));
+            let so_far = in_words(self.chosen, self.things, ["so far"; 2]);
+            print_error(so_far);
             self.reported = Instant::now();
         }
     }
@@ -142,23 +153,31 @@ impl Bulk {
             ..
         } = self;
         if self.json {
-            let mut told = json!({ things: chosen, "refused": self.refused });
+            let [_, key] = things;
+            let mut told = json!({ key: chosen, "refused": self.refused });
             for (name, value) in further {
                 told[*name] = value.clone();
             }
             print_json(&told.to_string());
         } else if self.dry_run {
+            let fit = in_words(chosen, things, ["fits", "fit"]);
             print_line(format_args!(
-                "{chosen} {things} fit; none is {doing} yet: leave --dry-run out"
+                "{fit}; none is {doing} yet: leave --dry-run out"
             ));
         } else {
-            print_line(format_args!("{chosen} {things} {done}"));
+            print_line(in_words(chosen, things, done));
         }
         if self.refused.is_empty() {
             return Ok(());
         }
-        let refused = self.refused.len();
-        let text = format!("{refused} {things} were not {doing}: the reasons stand above");
+        let refused = in_words(self.refused.len() as u64, things, ["was", "were"]);
+        let text = format!("{refused} not {doing}: the reasons stand above");
         Err(CommandError::told(text))
     }
+}
+
+/// Returns a number of things, with what is said of one or of several.
+fn in_words(number: u64, [thing, things]: [&str; 2], [one, several]: [&str; 2]) -> String {
+    let (one, several) = (format!("{thing} {one}"), format!("{things} {several}"));
+    counted(number, &one, &several)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::bulk::Bulk;
+use super::bulk::{Bulk, DELIVERIES, ORDERS};
 use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::deliveries::ChosenDeliveries;
@@ -67,7 +67,7 @@ pub struct QuarantinedArguments {
     options: Options,
 }
 
-const WORDS: [&str; 2] = ["need no attention any more", "dismissed"];
+const DONE: [&str; 2] = ["needs no attention any more", "need no attention any more"];
 
 /// Runs one of the commands.
 pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
@@ -88,7 +88,7 @@ pub async fn run(config: Option<&Path>, command: Command) -> ExitCode {
 async fn orders(config: Option<&Path>, arguments: &OrdersArguments) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
     let json = arguments.options.json;
-    let mut bulk = Bulk::new("orders", WORDS, arguments.dry_run, json);
+    let mut bulk = Bulk::new(ORDERS, DONE, "dismissed", arguments.dry_run, json);
     let chosen = &arguments.chosen;
     chosen.request(&service, &mut bulk, "dismiss").await?;
     bulk.end()
@@ -100,7 +100,7 @@ async fn deliveries(
 ) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
     let json = arguments.options.json;
-    let mut bulk = Bulk::new("deliveries", WORDS, arguments.dry_run, json);
+    let mut bulk = Bulk::new(DELIVERIES, DONE, "dismissed", arguments.dry_run, json);
     let chosen = &arguments.chosen;
     chosen.request(&service, &mut bulk, "dismiss").await?;
     bulk.end()
@@ -111,9 +111,12 @@ async fn quarantined(
     arguments: &QuarantinedArguments,
 ) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
-    let words = ["are removed from the quarantine", "removed"];
+    let done = [
+        "is removed from the quarantine",
+        "are removed from the quarantine",
+    ];
     let (dry_run, json) = (arguments.dry_run, arguments.options.json);
-    let mut bulk = Bulk::new("callbacks", words, dry_run, json);
+    let mut bulk = Bulk::new(["callback", "callbacks"], done, "removed", dry_run, json);
     let mut ids = arguments.ids.clone();
     if ids.is_empty() {
         let listed = Pages::new(&service, quarantine::PATH, arguments.refused.params());

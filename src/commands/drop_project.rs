@@ -12,7 +12,7 @@ use super::output::{print_error, print_line};
 use super::{FAILURE, file, misconfigured, operators};
 use crate::config::Operators;
 use crate::store::Holdings as Counted;
-use number_order::Id;
+use number_order::{Id, counted};
 
 /// Maximum time for one request to the service. The service removes rows for some seconds, and then counts those that
 /// are left.
@@ -47,20 +47,27 @@ impl fmt::Display for Holdings {
             quarantined,
             placements,
         } = self;
-        let [orders, deliveries] = [*orders, *deliveries].map(counted);
         write!(
             f,
-            "{orders} orders, {deliveries} deliveries, {quarantined} quarantined callbacks and {placements} placements"
+            "{}, {}, {} and {}",
+            counted_up(*orders, "order", "orders"),
+            counted_up(*deliveries, "delivery", "deliveries"),
+            counted(
+                *quarantined,
+                "quarantined callback",
+                "quarantined callbacks"
+            ),
+            counted(*placements, "placement", "placements")
         )
     }
 }
 
-/// Returns a number of rows in words. The service counts up to a limit.
-fn counted(number: u64) -> String {
+/// Returns a number of rows in words. The service counts these up to a limit.
+fn counted_up(number: u64, one: &str, several: &str) -> String {
     if number < Counted::COUNT_MAX {
-        number.to_string()
+        counted(number, one, several)
     } else {
-        format!("{number} or more")
+        format!("{number} or more {several}")
     }
 }
 

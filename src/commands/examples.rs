@@ -48,7 +48,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("quarantine", &["", "--reason unknown-source --json"]),
     ("reverify", &["", "--dry-run"]),
-    ("replay", &["83", "--decision api-off --dry-run", "--all"]),
+    (
+        "replay",
+        &["83", "--decision api-off --dry-run", "--decision api-off"],
+    ),
     (
         "dismiss orders",
         &["01kdvdnd42472bfxv9sfamm3kt", "--parked --dry-run"],

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::bulk::Bulk;
+use super::bulk::{Bulk, ORDERS};
 use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::service::{Options, Service};
@@ -27,11 +27,12 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 
 async fn fetch(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
-    let words = [
+    let done = [
+        "is fetched as soon as slots, rate limit and circuit allow",
         "are fetched as soon as slots, rate limit and circuit allow",
-        "fetched",
     ];
-    let mut bulk = Bulk::new("orders", words, arguments.dry_run, arguments.options.json);
+    let (dry_run, json) = (arguments.dry_run, arguments.options.json);
+    let mut bulk = Bulk::new(ORDERS, done, "fetched", dry_run, json);
     let chosen = &arguments.chosen;
     chosen.request(&service, &mut bulk, "fetch").await?;
     bulk.end()

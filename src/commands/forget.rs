@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::acted_on::OrderName;
-use super::bulk::Bulk;
+use super::bulk::{Bulk, ORDERS};
 use super::chosen::Chosen;
 use super::command_error::{self, CommandError};
 use super::operators::ServiceError;
 use super::output::print_line;
 use super::service::{Options, Service};
+use number_order::counted;
 
 /// What the service cannot remove.
 const REMAINS: &str = "Not removed: backups that were made before, which keep it until you delete them; the log; what other \
@@ -42,18 +43,21 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
     let (dry_run, json) = (!arguments.yes, arguments.options.json);
-    let words = if dry_run {
-        [
-            "fit; nothing is removed yet: with --yes all of it is, irrevocably",
+    let (done, doing) = if dry_run {
+        (
+            [
+                "fits; nothing is removed yet: with --yes all of it is, irrevocably",
+                "fit; nothing is removed yet: with --yes all of it is, irrevocably",
+            ],
             "counted",
-        ]
+        )
     } else {
-        ["are forgotten", "forgotten"]
+        (["is forgotten", "are forgotten"], "forgotten")
     };
     // A dry run of orders that are named asks the service, too: it counts what is kept.
     let chosen = &arguments.chosen;
     let are_named = chosen.are_named()?;
-    let mut bulk = Bulk::new("orders", words, dry_run && !are_named, json);
+    let mut bulk = Bulk::new(ORDERS, done, doing, dry_run && !are_named, json);
     let kept = RefCell::new(BTreeMap::new());
     let request = async |name: &OrderName| {
         let body = json!({ "dry_run": dry_run });
@@ -81,7 +85,7 @@ async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
     }
     let counts = kept.iter().filter(|(_, count)| **count > 0);
     let counts: Vec<String> = counts
-        .map(|(kind, count)| format!("{count} {kind}"))
+        .map(|(kind, count)| counted(*count, one_of(kind), kind))
         .collect();
     let ended = bulk.end();
     if !counts.is_empty() {
@@ -89,6 +93,15 @@ async fn forget(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comm
         print_line(REMAINS);
     }
     ended
+}
+
+/// Returns the word for one of a kind of what is kept, of which the API has the plural.
+fn one_of(kinds: &str) -> &str {
+    match kinds {
+        "deliveries" => "delivery",
+        "fetches" => "fetch",
+        kinds => kinds.strip_suffix('s').unwrap_or(kinds),
+    }
 }
 
 /// Adds the counts of an answer to those of others.

@@ -1,5 +1,6 @@
-//! `parked`: orders that are not fetched any more, and callbacks that were not understood, with what cures them.
+//! `parked`: orders that are not fetched any more, and callbacks that changed no order, with what cures them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,14 +11,14 @@ use super::invocation::Invocation;
 use super::orders::state;
 use super::output::print_line;
 use super::pages::Pages;
+use super::parked_delivery::{self, Cure};
 use super::service::{Options, Service, print_json, second, text};
-use super::shown;
 use super::table::Table;
 
 /// Arguments of `parked`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Print the body of this callback, as it came.
+    /// Print the story of this callback, and its body, as it came.
     #[arg(value_name = "DELIVERY")]
     delivery: Option<u64>,
     /// Only of this project.
@@ -35,24 +36,15 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     let shown = async {
         let service = Service::of_configuration(config)?;
         match arguments.delivery {
-            Some(delivery) => print_body(&service, delivery, arguments.options.json).await,
+            Some(delivery) => {
+                let invocation = Invocation::new(config, None);
+                let json = arguments.options.json;
+                parked_delivery::print(&service, delivery, json, &invocation).await
+            }
             None => print_lists(&service, config, &arguments).await,
         }
     };
     command_error::ended(shown.await, arguments.options.json)
-}
-
-async fn print_body(service: &Service, delivery: u64, json: bool) -> Result<(), CommandError> {
-    let body = service
-        .get(&format!("/api/v1/deliveries/{delivery}/body"))
-        .await;
-    let body = body.map_err(|error| CommandError::service(format!("not shown: {error}")))?;
-    if json {
-        print_json(&json!({ "delivery": delivery, "body": body }).to_string());
-    } else {
-        print_line(shown::lines(&body));
-    }
-    Ok(())
 }
 
 async fn print_lists(
@@ -96,22 +88,39 @@ async fn print_lists(
         ]);
     }
     if !deliveries.is_empty() {
-        print_line("Callbacks that were not understood:");
+        print_line("Callbacks that changed no order:");
         let head = ["DELIVERY", "RECEIVED", "ORDER", "REASON"];
         Table::new(head).print(deliveries.iter().map(delivery_row).collect());
-        print_cures(&[
-            ("read one", invocation.command(&["parked", "DELIVERY"])),
-            (
-                "process them anew",
-                invocation.command(&["replay", "--all"]),
-            ),
-            (
-                "dismiss one",
-                invocation.command(&["dismiss", "deliveries", "DELIVERY"]),
-            ),
-        ]);
+        let cures = delivery_cures(&deliveries).into_iter();
+        let cures = cures.map(|(what, command)| (what, invocation.command(&command)));
+        print_cures(&cures.collect::<Vec<_>>());
     }
     Ok(())
+}
+
+/// Returns what can be done about these callbacks. To process anew what cannot be cured is not offered.
+fn delivery_cures(deliveries: &[Value]) -> Vec<(&'static str, Vec<&str>)> {
+    let mut cures = vec![("see one", vec!["parked", "DELIVERY"])];
+    let codes: BTreeSet<&str> = deliveries
+        .iter()
+        .map(|delivery| text(&delivery["decision"], "code"))
+        .collect();
+    let replay = |code| vec!["replay", "--decision", code];
+    for code in codes {
+        match Cure::of(code) {
+            Cure::ApiOn => cures.push((
+                "process them anew once their project says api = \"on\"",
+                replay(code),
+            )),
+            Cure::RowRepaired => {
+                cures.push(("process them anew once the row is repaired", replay(code)));
+            }
+            Cure::None => {}
+        }
+    }
+    let dismiss = vec!["dismiss", "deliveries", "DELIVERY"];
+    cures.push(("dismiss one that you have seen to", dismiss));
+    cures
 }
 
 fn print_cures(cures: &[(&str, String)]) {
@@ -136,4 +145,35 @@ fn delivery_row(delivery: &Value) -> [String; 4] {
         text(delivery, "order").to_owned(),
         text(&delivery["decision"], "text").to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_replay_can_cure_is_offered_for_one() {
+        let parked = |codes: &[&str]| {
+            let rows = codes.iter().map(|code| json!({"decision": {"code": code}}));
+            rows.collect::<Vec<_>>()
+        };
+        let offered = |codes: &[&str]| {
+            let parked = parked(codes);
+            let cures = delivery_cures(&parked).into_iter();
+            let commands = cures.map(|(_, command)| command.join(" "));
+            commands.collect::<Vec<_>>()
+        };
+        let (first, last) = ("parked DELIVERY", "dismiss deliveries DELIVERY");
+        let none = [first, last];
+        assert_eq!(offered(&["body-not-json", "property-missing"]), none);
+        assert_eq!(
+            offered(&["body-not-json", "api-off", "api-off", "order-unreadable"]),
+            [
+                first,
+                "replay --decision api-off",
+                "replay --decision order-unreadable",
+                last
+            ]
+        );
+    }
 }

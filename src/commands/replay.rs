@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::bulk::Bulk;
+use super::bulk::{Bulk, DELIVERIES};
 use super::command_error::{self, CommandError};
 use super::deliveries::ChosenDeliveries;
 use super::service::{Options, Service};
@@ -27,9 +27,9 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 
 async fn replay(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
     let service = Service::of_configuration(config)?;
-    let words = ["are processed anew", "replayed"];
+    let done = ["is processed anew", "are processed anew"];
     let json = arguments.options.json;
-    let mut bulk = Bulk::new("deliveries", words, arguments.dry_run, json);
+    let mut bulk = Bulk::new(DELIVERIES, done, "replayed", arguments.dry_run, json);
     let chosen = &arguments.chosen;
     chosen.request(&service, &mut bulk, "replay").await?;
     bulk.end()

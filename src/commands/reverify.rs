@@ -11,6 +11,7 @@ use super::command_error::{self, CommandError};
 use super::output::{is_taken, print_error, print_line};
 use super::quarantine::{PATH, RefusedCallbacks};
 use super::service::{Options, Service, print_json, read};
+use number_order::counted;
 
 /// Time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -74,31 +75,43 @@ impl Reverified {
     /// Returns what is said of the callbacks: a sentence a line.
     fn in_words(&self, dry_run: bool) -> Vec<String> {
         let admitted = if dry_run {
-            let fit = "callbacks pass both checks now; none is admitted yet: leave --dry-run out";
-            format!("{} {fit}", self.admitted)
+            let fit = counted(self.admitted, "callback passes", "callbacks pass");
+            format!("{fit} both checks now; none is admitted yet: leave --dry-run out")
         } else {
-            format!("{} callbacks are admitted", self.admitted)
+            admitted_in_words(self.admitted)
         };
         let refused = &self.refused;
         let others = [
-            (self.duplicates, "came again by themselves, and were known"),
+            (
+                self.duplicates,
+                "came again by itself, and was known",
+                "came again by themselves, and were known",
+            ),
             (
                 refused.wrong_signature,
+                "stays: none of the project's secrets makes its signature",
                 "stay: none of the project's secrets makes their signature",
             ),
             (
                 refused.unknown_source,
+                "stays: the address that it came from is not in callbacks.allow",
                 "stay: the address that they came from is not in callbacks.allow",
             ),
             (
                 refused.not_configured,
+                "stays: its project is not configured",
                 "stay: their project is not configured",
             ),
         ];
-        let others = others.into_iter().filter(|(count, _)| *count > 0);
-        let others = others.map(|(count, what)| format!("{count} {what}"));
+        let others = others.into_iter().filter(|(count, ..)| *count > 0);
+        let others = others.map(|(count, one, several)| counted(count, one, several));
         std::iter::once(admitted).chain(others).collect()
     }
+}
+
+fn admitted_in_words(callbacks: u64) -> String {
+    let callbacks = counted(callbacks, "callback is", "callbacks are");
+    format!("{callbacks} admitted")
 }
 
 async fn reverify(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
@@ -113,8 +126,8 @@ async fn reverify(config: Option<&Path>, arguments: &Arguments) -> Result<(), Co
         let answer = service.post(&format!("{PATH}/reverify"), Some(&body)).await;
         let answer = answer.map_err(|error| {
             CommandError::service(format!(
-                "not all are judged anew: {error}; {} callbacks are admitted, and the command can be repeated",
-                if dry_run { 0 } else { done.admitted }
+                "not all are judged anew: {error}; {}, and the command can be repeated",
+                admitted_in_words(if dry_run { 0 } else { done.admitted })
             ))
         })?;
         let step: Reverified = read(&answer)?;
@@ -122,7 +135,8 @@ async fn reverify(config: Option<&Path>, arguments: &Arguments) -> Result<(), Co
         let Some(next) = step.next else { break };
         after = next;
         if reported.elapsed() > REPORT_EVERY && is_taken() {
-            print_error(format_args!("{} callbacks so far", done.admitted));
+            let so_far = counted(done.admitted, "callback", "callbacks");
+            print_error(format_args!("{so_far} so far"));
             reported = Instant::now();
         }
     }
@@ -171,10 +185,15 @@ mod tests {
                 ],
             ),
             (
+                counts(1, 0, 0, 0, 1),
+                false,
+                vec!["1 callback is admitted", "1 stays: its project"],
+            ),
+            (
                 counts(3, 0, 0, 4, 5),
                 true,
                 vec![
-                    "3 callbacks pass both",
+                    "3 callbacks pass both checks",
                     "4 stay: the address",
                     "5 stay: their project",
                 ],

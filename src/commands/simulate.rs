@@ -11,7 +11,7 @@ use super::moment;
 use super::output::{print_error, print_line};
 use super::{FAILURE, stop_signal};
 use crate::clock;
-use number_order::Id;
+use number_order::{Id, counted};
 use sinch_simulator::{Faults, Options, Outage, Script, Simulator, World};
 
 /// Words that decide how the review of a placed order ends, for the help.
@@ -143,8 +143,10 @@ async fn play_until_signal(arguments: &Arguments) -> Result<(), String> {
     }
     let stats = simulator.stats();
     print_line(format_args!(
-        "{} callbacks sent, {} events answered 200, {} fetches answered.",
-        stats.sent, stats.acknowledged, stats.fetches
+        "{} sent, {} answered 200, {} answered.",
+        counted(stats.sent, "callback", "callbacks"),
+        counted(stats.acknowledged, "event", "events"),
+        counted(stats.fetches, "fetch", "fetches")
     ));
     simulator.shutdown().await;
     Ok(())
@@ -173,13 +175,13 @@ fn introduce(simulator: &Simulator, arguments: &Arguments) {
         Some(interval) => format!(" each, one created every {} s", interval.as_secs_f64()),
     };
     print_line(format_args!(
-        "Simulated Sinch, seed {}: {} orders over {} s{pace}.\n  \
+        "Simulated Sinch, seed {}: {} over {} s{pace}.\n  \
          sinch.api_url    {}\n  \
          sinch.token_url  {}\n  \
          callbacks go to  {}\n  \
          project {}, key id {}\nCtrl-C ends.",
         arguments.seed,
-        arguments.orders,
+        counted(arguments.orders as u64, "order", "orders"),
         arguments.span_secs,
         simulator.api_url(),
         simulator.token_url(),

@@ -47,7 +47,7 @@ async fn an_order_that_was_named_by_mistake_is_removed() {
     assert!(
         ended
             .out
-            .contains("1 orders, 0 deliveries, 0 quarantined callbacks and 0 placements; the project is configured"),
+            .contains("1 order, 0 deliveries, 0 quarantined callbacks and 0 placements; the project is configured"),
         "{ended:?}"
     );
     let ended = command(&["drop-project", PROJECT, "--yes"]).await;

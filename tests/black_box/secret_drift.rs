@@ -218,7 +218,7 @@ async fn each_secret_has_a_count_of_what_it_has_verified() {
         "status",
     ])
     .await;
-    let line = "projects[0].secrets[1] has verified 3 callbacks, the last ";
+    let line = "projects[0].secrets[1] has verified 3 callbacks since ";
     assert!(screen.out.contains(line), "{screen:?}");
     place.service.stop_well().await;
 }

@@ -9,7 +9,7 @@ use super::choice::{Chosen, LATE, Trouble, present};
 use super::story::{Action, Callback, Step, Story};
 use super::told::Book;
 use crate::commands::output::{print_line, print_wrapped};
-use number_order::{Id, State, Time};
+use number_order::{Id, State, Time, counted};
 use sinch_simulator::Simulator;
 
 /// Minimum error of a time stamp that a story mentions, in microseconds.
@@ -37,8 +37,10 @@ pub fn introduction(simulator: &Simulator, callbacks: &str, operators: &str) {
 pub fn progress(simulator: &Simulator, agreeing: usize) {
     let stats = simulator.stats();
     let text = format!(
-        "{} callbacks answered 200, {} fetches, {agreeing} of {} orders at their end",
-        stats.acknowledged, stats.fetches, stats.orders,
+        "{} answered 200, {}, {agreeing} of {} orders at their end",
+        counted(stats.acknowledged, "callback", "callbacks"),
+        counted(stats.fetches, "fetch", "fetches"),
+        stats.orders,
     );
     let lead = format!("  +{:.0} s  ", simulator.elapsed().as_secs_f64());
     print_wrapped(&format!("{lead:>9}"), &text);
@@ -204,17 +206,20 @@ pub fn totals(simulator: &Simulator, stories: &[Story], parked: u64) {
     let stats = simulator.stats();
     let misled = stories.iter().filter(|story| story.is_misleading()).count();
     let text = format!(
-        "Sinch made {} events: {} were lost, {} sent twice, {} late. {} callbacks were answered 200, {} of them after \
-         one of a later event. {} could not be read and are parked. The service fetched {} times. In the end a naive \
-         receiver is wrong about {misled} of {} orders.",
+        "Sinch made {} events: {} lost, {} sent twice, {} late. {} answered 200, {} of them after one of a later \
+         event. {} parked. The service fetched {}. In the end a naive receiver is wrong about {misled} of {} orders.",
         stats.events,
         stats.lost,
         stats.duplicated,
         stats.delayed,
-        stats.acknowledged,
+        counted(stats.acknowledged, "callback was", "callbacks were"),
         stats.overtaken,
-        parked,
-        stats.fetches,
+        counted(
+            parked,
+            "could not be read and is",
+            "could not be read and are"
+        ),
+        counted(stats.fetches, "time", "times"),
         stories.len(),
     );
     print_wrapped("", &text);

@@ -4,11 +4,12 @@ use clap::ArgGroup;
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::service::{Service, number, print_json, read};
+use super::service::{Service, print_json, read};
 use super::targets::types;
 use crate::commands::command_error::CommandError;
 use crate::commands::moment::{Moment, Period};
 use crate::commands::output::print_line;
+use number_order::counted;
 
 /// Arguments of `events redrive`. Something has to choose, so that nobody sends everything again by mistake.
 #[derive(clap::Args, Debug)]
@@ -53,11 +54,13 @@ pub(super) async fn run(service: &Service, arguments: &Arguments) -> Result<(), 
         return Ok(());
     }
     let answer: Value = read(&answer)?;
-    let notifications = number(&answer, "notifications");
+    let notifications = answer["notifications"].as_u64().unwrap_or_default();
     print_line(if arguments.dry_run {
-        format!("{notifications} notifications fit; nothing is sent yet: leave --dry-run out")
+        let fit = counted(notifications, "notification fits", "notifications fit");
+        format!("{fit}; nothing is sent yet: leave --dry-run out")
     } else {
-        format!("{notifications} notifications are sent again, as their targets allow")
+        let sent = counted(notifications, "notification is", "notifications are");
+        format!("{sent} sent again, as the targets allow")
     });
     Ok(())
 }

@@ -29,6 +29,7 @@ fn delivery(delivery: &Value) -> Happened {
     let decision = delivery["decision"]["text"].as_str();
     let again = match delivery["duplicates"].as_u64() {
         None | Some(0) => String::new(),
+        Some(1) => " (and once again)".to_owned(),
         Some(duplicates) => format!(" (and {duplicates} times again)"),
     };
     let decision = decision.unwrap_or("waits to be processed");
@@ -89,7 +90,7 @@ mod tests {
             .collect();
         let expected = [
             ("alert", "IN_REVIEW for long"),
-            ("callback", "IN_REVIEW (and 1 times again): first event"),
+            ("callback", "IN_REVIEW (and once again): first event"),
             ("state", "unknown → IN_REVIEW, provisional"),
             ("fetch", "Sinch shows IN_REVIEW"),
             ("state", "IN_REVIEW → BLOCKED, confirmed"),

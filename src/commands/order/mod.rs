@@ -11,6 +11,7 @@ mod requirements;
 mod search;
 mod show;
 mod story;
+mod waits;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -2,30 +2,38 @@
 
 use serde_json::Value;
 
+use super::waits::Fetches;
 use crate::commands::invocation::Invocation;
-use crate::commands::service::{list, second, text};
+use crate::commands::service::{list, second, text, time};
+use number_order::Time;
 
 /// Returns what comes next for an order, as the service shows it.
-pub(super) fn next(order: &Value, invocation: &Invocation) -> String {
+pub(super) fn next(order: &Value, fetches: &Fetches<'_>) -> String {
+    let invocation = fetches.invocation;
     let name = text(order, "order");
     if !order["parked"].is_null() {
         let fetch = invocation.command(&["fetch", name]);
         return format!("nothing until an event comes, or you have it fetched: {fetch}");
     }
     let next = of_state(order, invocation);
-    let fetch = match order["fetch_at"].as_str() {
-        Some(_) => format!(
-            "; the next fetch is planned for {}",
-            second(order, "fetch_at")
-        ),
-        None => String::new(),
-    };
+    let fetch = next_fetch_at(order).map_or_else(String::new, |at| {
+        let fetch = fetches.next(text(order, "project"), at);
+        format!("; the next fetch {fetch}")
+    });
     let open = if list(order, "hints").is_empty() {
         ""
     } else {
         "; a fetch settles what callbacks claim"
     };
     format!("{next}{open}{fetch}")
+}
+
+/// Returns the time for which the next fetch of an order, or of one of its numbers, is planned; `None`: none is.
+pub(super) fn next_fetch_at(order: &Value) -> Option<Time> {
+    let of_numbers = list(order, "readiness")
+        .iter()
+        .filter_map(|number| time(number, "fetch_at"));
+    time(order, "fetch_at").into_iter().chain(of_numbers).min()
 }
 
 fn of_state(order: &Value, invocation: &Invocation) -> String {
@@ -65,11 +73,7 @@ fn of_numbers(order: &Value) -> String {
     } else if !order["ready_at"].is_null() {
         "nothing: its numbers are ready".to_owned()
     } else {
-        let planned = numbers.iter().map(|one| second(one, "fetch_at"));
-        match planned.filter(|at| !at.is_empty()).min() {
-            Some(at) => format!("Sinch makes its numbers ready; they are fetched at {at}"),
-            None => "Sinch makes its numbers ready".to_owned(),
-        }
+        "Sinch makes its numbers ready".to_owned()
     }
 }
 
@@ -82,6 +86,11 @@ mod tests {
     #[test]
     fn each_state_has_what_comes_next() {
         let invocation = Invocation::new(None, None);
+        let fetches = Fetches {
+            status: &Value::Null,
+            now: Time(0),
+            invocation: &invocation,
+        };
         for (order, expected) in [
             (json!({"order": "o1", "parked": {"code": "x"}}), "fetch o1"),
             (json!({"state": null}), "first answer"),
@@ -109,14 +118,14 @@ mod tests {
             ),
             (
                 json!({"state": "COMPLETED", "readiness": [{"fetch_at": "2026-01-31T12:00:00Z"}]}),
-                "at 2026-01-31T12:00:00Z",
+                "makes its numbers ready; the next fetch is planned for 2026-01-31T12:00:00Z",
             ),
             (
                 json!({"state": "COMPLETED", "readiness": [{"readiness": {"code": "failed"}}]}),
                 "could not be linked",
             ),
         ] {
-            let next = next(&order, &invocation);
+            let next = next(&order, &fetches);
             assert!(next.contains(expected), "{order}: {next}");
         }
     }

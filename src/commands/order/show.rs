@@ -5,7 +5,10 @@ use std::path::Path;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::next::next_fetch_at;
+use super::waits::Fetches;
 use super::{reasons, story};
+use crate::clock;
 use crate::commands::command_error::CommandError;
 use crate::commands::invocation::Invocation;
 use crate::commands::output::print_line;
@@ -24,6 +27,9 @@ pub struct Arguments {
     /// printed here and kept nowhere.
     #[arg(long)]
     reasons: bool,
+    /// Show all that happened and all that was told, not only the last of it.
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     pub(super) options: Options,
 }
@@ -44,7 +50,22 @@ pub(super) async fn run(config: Option<&Path>, arguments: &Arguments) -> Result<
         print_line(shown::json(&as_json(&known, registration.as_ref())?));
         return Ok(());
     }
-    story::print(&read(&known)?, arguments.reasons, &invocation);
+    let order: Value = read(&known)?;
+    let status = if next_fetch_at(&order).is_some() {
+        read(&service.get("/status").await?)?
+    } else {
+        Value::Null
+    };
+    let fetches = Fetches {
+        status: &status,
+        now: clock::now(),
+        invocation: &invocation,
+    };
+    let shown = story::Shown {
+        reasons: arguments.reasons,
+        all: arguments.all,
+    };
+    story::print(&order, &shown, &fetches);
     if let Some(registration) = &registration {
         print_line("");
         reasons::print(registration);

@@ -4,15 +4,27 @@ use serde_json::Value;
 
 use super::happened::happened;
 use super::next::next;
-use crate::commands::invocation::Invocation;
+use super::waits::Fetches;
 use crate::commands::output::{print_line, print_wrapped};
 use crate::commands::service::list;
 use crate::commands::shown;
 use crate::commands::table::Table;
 use crate::commands::words::{UNSAID, print_field};
+use number_order::counted;
+
+/// Number of the last rows of a table that are shown, where not all are asked for.
+const LAST_ROWS: usize = 20;
+
+/// What is shown of an order beside its state.
+pub(super) struct Shown {
+    /// Sinch's reasons follow.
+    pub reasons: bool,
+    /// All that happened, not only the last of it.
+    pub all: bool,
+}
 
 /// Prints how an order stands and why, what comes next, its numbers, and what happened.
-pub(super) fn print(order: &Value, has_reasons: bool, invocation: &Invocation) {
+pub(super) fn print(order: &Value, shown: &Shown, fetches: &Fetches<'_>) {
     print_field(
         "order",
         &format!(
@@ -25,7 +37,7 @@ pub(super) fn print(order: &Value, has_reasons: bool, invocation: &Invocation) {
     if let Some(change) = list(order, "transitions").last() {
         print_field("because", text(&change["cause"], "text"));
     }
-    print_field("next", &next(order, invocation));
+    print_field("next", &next(order, fetches));
     print_field(
         "product",
         &format!("{} {}", text(order, "region"), text(order, "number_type")),
@@ -51,13 +63,30 @@ pub(super) fn print(order: &Value, has_reasons: bool, invocation: &Invocation) {
             print_field("alert", text(&alert["alert"], "text"));
         }
     }
-    if !has_reasons && matches!(order["state"].as_str(), Some("BLOCKED" | "REJECTED")) {
+    if !shown.reasons && matches!(order["state"].as_str(), Some("BLOCKED" | "REJECTED")) {
         print_field("", "With --reasons, Sinch is asked why.");
     }
     print_numbers(order);
     print_readiness(order);
-    print_story(order);
-    print_notifications(order);
+    let more = fetches
+        .invocation
+        .command(&["order", "show", text(order, "order"), "--all"]);
+    let more = (!shown.all).then_some(more.as_str());
+    print_story(order, more);
+    print_notifications(order, more);
+}
+
+/// Returns the last rows, and prints how many came before them; all of them if there is no command that shows `more`.
+fn last_rows<T>(mut rows: Vec<T>, more: Option<&str>) -> Vec<T> {
+    let before = rows.len().saturating_sub(LAST_ROWS);
+    if let (Some(more), true) = (more, before > 0) {
+        let before_in_words = counted(before as u64, "row came", "rows came");
+        print_line(shown::line(&format!(
+            "{before_in_words} before; all of them: {more}"
+        )));
+        rows.drain(..before);
+    }
+    rows
 }
 
 /// Returns the state, and how far it is to be believed.
@@ -131,25 +160,28 @@ fn print_readiness(order: &Value) {
 }
 
 /// Prints what happened, the oldest first.
-fn print_story(order: &Value) {
+fn print_story(order: &Value, more: Option<&str>) {
     let happened = happened(order);
     if !happened.is_empty() {
         print_line("");
     }
-    let rows = happened.into_iter().map(|(at, what, words)| {
-        let at = at.map_or(UNSAID.to_owned(), |at| at.to_string());
-        [at, what.to_owned(), words]
-    });
+    let rows = last_rows(happened, more)
+        .into_iter()
+        .map(|(at, what, words)| {
+            let at = at.map_or(UNSAID.to_owned(), |at| at.to_string());
+            [at, what.to_owned(), words]
+        });
     Table::new(["TIME", "WHAT", "STORY"]).print(rows.collect());
 }
 
 /// Prints when and to whom each change was told.
-fn print_notifications(order: &Value) {
+fn print_notifications(order: &Value, more: Option<&str>) {
     let notifications = list(order, "notifications");
     if !notifications.is_empty() {
         print_line("");
     }
-    let rows = notifications.iter().map(|notification| {
+    let rows = last_rows(notifications.iter().collect(), more);
+    let rows = rows.into_iter().map(|notification| {
         let told = match text(notification, "phase") {
             "delivered" => text(notification, "attempted_at").to_owned(),
             phase => format!("{phase}, attempts: {}", notification["attempts"]),
@@ -181,4 +213,17 @@ fn words(list: &Value) -> String {
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or(UNSAID)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rows_are_shown_unless_all_are_asked_for() {
+        let rows = |count: usize| (0..count).collect::<Vec<usize>>();
+        assert_eq!(last_rows(rows(20), Some("--all")), rows(20));
+        assert_eq!(last_rows(rows(21), Some("--all")), rows(21)[1..]);
+        assert_eq!(last_rows(rows(999), None), rows(999));
+    }
 }

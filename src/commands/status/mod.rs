@@ -1,5 +1,7 @@
 //! `status`: what an operator must know in one screen, what needs attention first, each with what cures it.
 
+mod callbacks;
+mod orders;
 mod screen;
 #[cfg(test)]
 mod tests;

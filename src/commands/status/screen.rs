@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::trouble::{Found, Trouble, counts, object};
+use super::trouble::{Found, Trouble, counted_in, counts, object};
 use crate::commands::ages::{ago, span};
 use crate::commands::invocation::Invocation;
 use crate::commands::output::{print_line, print_wrapped};
@@ -51,33 +51,42 @@ fn lines(found: &Found<'_>) -> Vec<(&'static str, String)> {
         lines.push(("secret", compared(found, project, secret)));
     }
     for (secret, verified) in object(&status["callbacks_verified"]) {
-        let last = since(found, verified, "last_at", "none since the start");
-        let count = &verified["count"];
+        let callbacks = counted_in(verified, "count", "callback", "callbacks");
+        let last = time(verified, "last_at").map(|at| format!(", the last {}", ago(at, found.now)));
         lines.push((
             "secret",
-            format!("{secret} has verified {count} callbacks, the last {last}"),
+            format!(
+                "{secret} has verified {callbacks} since {}{}",
+                found.counted_since(),
+                last.unwrap_or_default()
+            ),
         ));
     }
     for (name, target) in object(&status["targets"]) {
         let delivered = since(found, target, "delivered_at", "none was taken yet");
-        let waiting = &target["waiting"];
+        let waiting = counted_in(
+            target,
+            "waiting",
+            "notification waits",
+            "notifications wait",
+        );
         lines.push((
             "target",
-            format!("{name}: {waiting} notifications wait, the last was taken {delivered}"),
+            format!("{name}: {waiting}, the last was taken {delivered}"),
         ));
     }
-    lines.push(("service", service(status)));
+    lines.push(("service", service(found)));
     lines
 }
 
 fn open(found: &Found<'_>) -> String {
     let status = found.status;
     let due = &status["orders_due"];
-    let unsettled = &status["orders_unsettled"];
+    let unsettled = counted_in(status, "orders_unsettled", "order", "orders");
     let oldest = time(status, "oldest_unsettled_at");
     let oldest = oldest.map(|at| format!(", the oldest since {}", span(found.now.since(at))));
     format!(
-        "{unsettled} orders of which something is open{}; {due} due for a fetch",
+        "{unsettled} of which something is open{}; {due} due for a fetch",
         oldest.unwrap_or_default()
     )
 }
@@ -91,8 +100,8 @@ fn numbers(status: &Value) -> String {
 
 fn callbacks(found: &Found<'_>) -> String {
     let last = since(found, found.status, "last_delivery_at", "none ever came");
-    let waiting = &found.status["deliveries_waiting"];
-    format!("the last {last}; {waiting} wait to be processed")
+    let waiting = counted_in(found.status, "deliveries_waiting", "waits", "wait");
+    format!("the last {last}; {waiting} to be processed")
 }
 
 /// Returns how many of the last confirmed changes no callback had announced: those callbacks are lost, or slower than fetches.
@@ -111,12 +120,15 @@ pub(super) fn changes(status: &Value) -> String {
 }
 
 fn sinch(found: &Found<'_>, project: &str, api: &Value) -> String {
-    let last = since(found, api, "last_at", "none since the start");
+    let Some(last_at) = time(api, "last_at") else {
+        let since = found.counted_since();
+        return format!("not asked for project {project} since {since}");
+    };
     let answers = match api["answered"].as_bool() {
         Some(true) => "answers",
-        Some(false) => "did not answer",
-        None => "not asked yet",
+        Some(false) | None => "did not answer",
     };
+    let last = ago(last_at, found.now);
     format!("{answers} for project {project}; the last fetch {last}")
 }
 
@@ -136,15 +148,19 @@ fn compared(found: &Found<'_>, project: &str, secret: &Value) -> String {
     )
 }
 
-fn service(status: &Value) -> String {
+fn service(found: &Found<'_>) -> String {
+    let status = found.status;
+    let reloaded =
+        time(status, "reloaded_at").map(|at| format!(", reloaded {}", ago(at, found.now)));
     let uptime = Duration::from_secs(status["uptime_secs"].as_u64().unwrap_or(0));
     let size = megabytes(&status["database_bytes"]);
     let size = size.map(|size| format!("; database {size}"));
     let free = megabytes(&status["disk_free_bytes"]).map(|free| format!(", {free} free"));
     format!(
-        "version {}, up for {}{}{}",
+        "version {}, up for {}{}{}{}",
         text(status, "version"),
         span(uptime),
+        reloaded.unwrap_or_default(),
         size.unwrap_or_default(),
         free.unwrap_or_default()
     )

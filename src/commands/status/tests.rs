@@ -33,11 +33,12 @@ fn what_is_as_it_should_be_is_no_trouble() {
         "orders_parked": 0, "deliveries_parked": 0, "clock_set_by_secs": -59, "numbers_late": 0,
         "oldest_pending_at": "2026-01-31T11:59:01Z", "deliveries_waiting": 3,
         "orders_needing_attention": {"overdue": 0}, "numbers_not_ready": {"on-the-way": 2},
+        "orders_unsettled_by_project": {"p": 3},
         "callbacks_refused": {
             "signature": {"count": 2, "last_at": "2026-01-31T10:59:00Z"},
             "source": {"count": 9, "last_at": "2026-01-31T11:59:59Z"},
         },
-        "api": {"p": {"paused": false}}, "targets": {"crm": {"attention": []}}, "rows_unreadable": [],
+        "api": {"p": {"paused": false, "unanswered": 2, "answered": false}}, "targets": {"crm": {"attention": []}}, "rows_unreadable": [],
         "orders_not_fetched": {"off": 7},
     });
     assert_eq!(troubles(&status, None, &[]), Vec::<String>::new());
@@ -68,12 +69,17 @@ fn each_trouble_comes_with_its_cure() {
         (
             json!({"orders_parked": 2}),
             "orders-parked",
+            "2 orders are parked: they are not fetched any more: ",
+        ),
+        (
+            json!({"orders_parked": 1}),
+            "orders-parked",
             "fetch --parked",
         ),
         (
             json!({"deliveries_parked": 1}),
             "deliveries-parked",
-            " parked",
+            "1 callback is parked: it changed no order: why, and what to do:; ",
         ),
         (
             json!({"quarantined": {"p": {"wrong-signature": 2, "unknown-source": 0}, "q": {"wrong-signature": 1}}}),
@@ -106,6 +112,18 @@ fn each_trouble_comes_with_its_cure() {
             "orders --readiness failed",
         ),
         (
+            json!({
+                "api": {"p": {
+                    "paused": false, "unanswered": 3, "unanswered_since": "2026-01-31T11:59:20Z",
+                    "outcome": {"text": "no answer: it answered 503"},
+                }},
+                "orders_unsettled_by_project": {"p": 2},
+            }),
+            "fetches-fail",
+            "Project p: the last 3 fetches failed, the first 40 s ago (no answer: it answered 503); 2 orders wait for an \
+             answer: ",
+        ),
+        (
             json!({"numbers_late": 1}),
             "numbers-late",
             "orders --readiness late",
@@ -118,7 +136,15 @@ fn each_trouble_comes_with_its_cure() {
         (
             json!({"callbacks_refused": {"signature": {"count": 2, "last_at": "2026-01-31T11:01:00Z"}}}),
             "callbacks-refused",
-            "the last 59 min ago: compare the project's secret",
+            "2 requests were refused since the start because of the signature, the last 59 min ago: compare the project's",
+        ),
+        (
+            json!({
+                "callbacks_refused": {"size": {"count": 1, "last_at": "2026-01-31T11:01:00Z"}},
+                "reloaded_at": "2026-01-31T11:00:00Z",
+            }),
+            "callbacks-refused",
+            "1 request was refused since the reload 60 min ago because of the size",
         ),
         (
             attention("parked"),
@@ -137,11 +163,11 @@ fn each_trouble_comes_with_its_cure() {
         ),
         (
             json!({"service_alerts": [
-                {"project": "p", "alert": {"code": "silence", "text": "no callback came"}},
+                {"project": "p", "fired_at": "2026-01-31T09:00:00Z", "alert": {"code": "silence", "text": "no callback came"}},
                 {"project": "p", "alert": {"code": "orders-parked", "text": "told by the count"}},
             ]}),
             "silence",
-            "p no callback came: compare the callback URL",
+            "p no callback came (as of 3 h ago): compare the callback URL",
         ),
         (
             json!({"service_alerts": [
@@ -162,11 +188,15 @@ fn each_trouble_comes_with_its_cure() {
         };
         assert!(trouble.starts_with(&format!("{code}: ")), "{trouble}");
         assert!(trouble.contains(words), "{trouble}");
+        assert!(!trouble.contains(" replay"), "{trouble}");
     }
     let status = json!({"orders_not_fetched": {"old": 7}});
     let found = troubles(&status, Some("the disk is full"), &["old"]);
     assert!(found[0].starts_with("not-ready: The service is not ready: the disk is full"));
-    assert!(found[1].contains("7 orders of project old") && found[1].ends_with("drop-project old"));
+    assert!(
+        found[1].contains("Of project old, 7 orders are not")
+            && found[1].ends_with("drop-project old")
+    );
     assert_eq!(found.len(), 2);
 }
 

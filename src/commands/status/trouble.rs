@@ -1,36 +1,14 @@
 //! What needs an operator, as the status of the service shows it: the worst first, each with what cures it.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
-use crate::commands::ages::{ago, span};
+use crate::commands::ages::ago;
 use crate::commands::invocation::Invocation;
 use crate::commands::service::{list, text, time};
-use number_order::Time;
-
-/// Time for which callbacks may wait to be processed.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+use number_order::{Time, counted};
 
 /// Seconds by which the clock may be set without a restart.
 const CLOCK_SET_MAX_SECS: i64 = 60;
-
-/// Time for which refused requests are told of: later they are history.
-const REFUSED_FOR: Duration = Duration::from_secs(3600);
-
-/// Refusals of requests that came from where callbacks come from, which may have lost something genuine.
-const REFUSALS: [(&str, &str); 4] = [
-    (
-        "signature",
-        "compare the project's secret with the one that Sinch has",
-    ),
-    ("store", "see why the database did not take them in the log"),
-    ("size", "raise callbacks.body_max_bytes"),
-    (
-        "encoding",
-        "make the proxy pass bodies on as they come, without compression",
-    ),
-];
 
 /// Alerts about the service that show what no figure does.
 const SERVICE_ALERTS: [(&str, &str); 3] = [
@@ -42,20 +20,6 @@ const SERVICE_ALERTS: [(&str, &str); 3] = [
     (
         "secret-drift",
         "take Sinch's secret over, or put the right one into the configuration and reload:",
-    ),
-];
-
-/// Reasons for which callbacks are in quarantine, each with what is wrong and what mends it.
-const QUARANTINED: [(&str, &str, &str); 2] = [
-    (
-        "wrong-signature",
-        "none of the project's secrets makes their signature",
-        "put the secret that Sinch has into projects.secrets and reload; then:",
-    ),
-    (
-        "unknown-source",
-        "their signature is valid, and their address is not allowed",
-        "if Sinch says that the address is its own, put it into callbacks.allow and reload; then:",
     ),
 ];
 
@@ -100,7 +64,7 @@ impl Cure {
     }
 }
 
-fn command(arguments: &[&str]) -> Cure {
+pub(super) fn command(arguments: &[&str]) -> Cure {
     Cure::Command(arguments.iter().map(|one| (*one).to_owned()).collect())
 }
 
@@ -110,13 +74,14 @@ impl Found<'_> {
         [
             self.readiness(),
             self.refusals(),
-            self.circuits(),
+            self.fetches(),
             self.backlog(),
             self.clock(),
             self.alerts(),
             self.service_alerts(),
             self.quarantined(),
             self.parked(),
+            self.deliveries(),
             self.numbers(),
             self.targets(),
             self.rows(),
@@ -127,7 +92,15 @@ impl Found<'_> {
         .collect()
     }
 
-    fn count(&self, key: &str) -> u64 {
+    /// Returns the moment from which on the service has counted, in words.
+    pub fn counted_since(&self) -> String {
+        time(self.status, "reloaded_at").map_or_else(
+            || "the start".to_owned(),
+            |at| format!("the reload {}", ago(at, self.now)),
+        )
+    }
+
+    pub(super) fn count(&self, key: &str) -> u64 {
         self.status[key].as_u64().unwrap_or(0)
     }
 
@@ -145,58 +118,6 @@ impl Found<'_> {
         unready.collect()
     }
 
-    fn refusals(&self) -> Vec<Trouble> {
-        let refused = REFUSALS.iter().filter_map(|(reason, cure)| {
-            let refused = &self.status["callbacks_refused"][*reason];
-            let last_at = time(refused, "last_at")?;
-            (self.now.since(last_at) < REFUSED_FOR).then(|| Trouble {
-                code: "callbacks-refused",
-                text: format!(
-                    "{} requests were refused since the start for their {reason}, the last {}",
-                    refused["count"],
-                    ago(last_at, self.now)
-                ),
-                cures: vec![Cure::Words(cure)],
-            })
-        });
-        refused.collect()
-    }
-
-    fn circuits(&self) -> Vec<Trouble> {
-        let projects = object(&self.status["api"]).iter();
-        let paused = projects.filter(|(_, api)| api["paused"] == true);
-        let paused = paused.map(|(project, api)| Trouble {
-            code: "circuit-open",
-            text: format!(
-                "The orders of project {project} are not fetched until {}: {}",
-                text(api, "paused_until"),
-                text(&api["pause_reason"], "text")
-            ),
-            cures: vec![
-                Cure::Words("remove the cause; then, so as not to wait for the next probe:"),
-                command(&["resume", project]),
-            ],
-        });
-        paused.collect()
-    }
-
-    fn backlog(&self) -> Vec<Trouble> {
-        let waits = time(self.status, "oldest_pending_at").map(|at| self.now.since(at));
-        let late = waits.filter(|waits| *waits > WAIT_MAX);
-        let late = late.map(|waits| Trouble {
-            code: "callbacks-wait",
-            text: format!(
-                "{} callbacks wait to be processed, the oldest for {}",
-                self.count("deliveries_waiting"),
-                span(waits)
-            ),
-            cures: vec![Cure::Words(
-                "see if the machine is busy, or the log has a reason",
-            )],
-        });
-        late.into_iter().collect()
-    }
-
     fn clock(&self) -> Vec<Trouble> {
         let set_by = self.status["clock_set_by_secs"].as_i64().unwrap_or(0);
         if set_by.abs() < CLOCK_SET_MAX_SECS {
@@ -207,16 +128,6 @@ impl Found<'_> {
             text: format!("The clock was set by {set_by} s since the start"),
             cures: vec![Cure::Words("restart the service, so that it follows")],
         }]
-    }
-
-    fn alerts(&self) -> Vec<Trouble> {
-        let counts = counts(&self.status["orders_needing_attention"]);
-        let firing = (!counts.is_empty()).then(|| Trouble {
-            code: "orders-need-attention",
-            text: format!("Orders need attention: {}", counts.join(", ")),
-            cures: vec![command(&["alerts"])],
-        });
-        firing.into_iter().collect()
     }
 
     /// Alerts about the service of which its figures show nothing.
@@ -239,74 +150,23 @@ impl Found<'_> {
             }
             Some(Trouble {
                 code,
-                text: format!(
-                    "{} {}",
-                    text(alert, "project"),
-                    text(&alert["alert"], "text")
-                )
-                .trim_start()
-                .to_owned(),
+                text: self.as_fired(alert),
                 cures,
             })
         });
         untold.collect()
     }
 
-    fn parked(&self) -> Vec<Trouble> {
-        let orders = self.count("orders_parked");
-        let deliveries = self.count("deliveries_parked");
-        let orders = (orders > 0).then(|| Trouble {
-            code: "orders-parked",
-            text: format!("{orders} orders are parked: they are not fetched any more"),
-            cures: vec![command(&["parked"]), command(&["fetch", "--parked"])],
-        });
-        let deliveries = (deliveries > 0).then(|| Trouble {
-            code: "deliveries-parked",
-            text: format!("{deliveries} callbacks are parked: they were not understood"),
-            cures: vec![command(&["parked"]), command(&["replay", "--all"])],
-        });
-        orders.into_iter().chain(deliveries).collect()
-    }
-
-    /// Callbacks in quarantine. What cures them depends on what was wrong with them.
-    fn quarantined(&self) -> Vec<Trouble> {
-        let of_reason = |reason: &str| {
-            let projects = object(&self.status["quarantined"]).iter();
-            projects
-                .filter_map(|(_, kept)| kept[reason].as_u64())
-                .sum::<u64>()
-        };
-        let each = QUARANTINED.iter().filter_map(|(reason, what, cure)| {
-            let kept = of_reason(reason);
-            (kept > 0).then(|| Trouble {
-                code: "quarantined",
-                text: format!("{kept} callbacks were refused and are perhaps genuine: {what}"),
-                cures: vec![
-                    command(&["quarantine", "--reason", reason]),
-                    Cure::Words(cure),
-                    command(&["reverify"]),
-                ],
-            })
-        });
-        each.collect()
-    }
-
-    fn numbers(&self) -> Vec<Trouble> {
-        let failed = self.status["numbers_not_ready"]["failed"].as_u64();
-        let late = self.count("numbers_late");
-        let failed = failed
-            .filter(|numbers| *numbers > 0)
-            .map(|numbers| Trouble {
-                code: "numbers-failed",
-                text: format!("{numbers} numbers of completed orders could not be linked"),
-                cures: vec![command(&["orders", "--readiness", "failed"])],
-            });
-        let late = (late > 0).then(|| Trouble {
-            code: "numbers-late",
-            text: format!("{late} numbers are not ready three days after their order"),
-            cures: vec![command(&["orders", "--readiness", "late"])],
-        });
-        failed.into_iter().chain(late).collect()
+    /// Returns an alert with the age of its figures: they are those of the moment at which it fired.
+    fn as_fired(&self, alert: &Value) -> String {
+        let fired = time(alert, "fired_at").map(|at| format!(" (as of {})", ago(at, self.now)));
+        let words = format!(
+            "{} {}{}",
+            text(alert, "project"),
+            text(&alert["alert"], "text"),
+            fired.unwrap_or_default()
+        );
+        words.trim_start().to_owned()
     }
 
     fn targets(&self) -> Vec<Trouble> {
@@ -322,30 +182,19 @@ impl Found<'_> {
     }
 
     fn rows(&self) -> Vec<Trouble> {
-        let rows = list(self.status, "rows_unreadable").len();
+        let rows = list(self.status, "rows_unreadable").len() as u64;
         let unreadable = (rows > 0).then(|| Trouble {
             code: "rows-unreadable",
-            text: format!("{rows} rows of the database cannot be read"),
+            text: counted(
+                rows,
+                "row of the database cannot be read",
+                "rows of the database cannot be read",
+            ),
             cures: vec![Cure::Words(
                 "repair them as docs/operate.md says; the log names each",
             )],
         });
         unreadable.into_iter().collect()
-    }
-
-    fn projects(&self) -> Vec<Trouble> {
-        let projects = self.not_configured.iter().map(|project| Trouble {
-            code: "project-not-configured",
-            text: format!(
-                "{} orders of project {project} are not fetched: it is not configured",
-                self.status["orders_not_fetched"][project]
-            ),
-            cures: vec![
-                Cure::Words("configure it again, or remove what is left of it:"),
-                command(&["drop-project", project]),
-            ],
-        });
-        projects.collect()
     }
 }
 
@@ -370,6 +219,11 @@ fn target_cures(name: &str, reason: &str) -> Vec<Cure> {
             command(&["events", "resume", name]),
         ],
     }
+}
+
+/// Returns a number of an object with the words for one or for several.
+pub(super) fn counted_in(object: &Value, key: &str, one: &str, several: &str) -> String {
+    counted(object[key].as_u64().unwrap_or(0), one, several)
 }
 
 /// Returns the counts of an object that are not zero, each with its name.

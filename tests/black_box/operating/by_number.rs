@@ -41,7 +41,7 @@ async fn a_command_acts_upon_the_one_order_that_has_the_number() {
     for named in [&whole, &spaced] {
         let ended = place.ended(&["fetch", named]).await;
         assert_eq!(ended.code, Some(0), "{named}: {ended:?}");
-        assert!(ended.out.starts_with("1 orders are fetched"), "{ended:?}");
+        assert!(ended.out.starts_with("1 order is fetched"), "{ended:?}");
         assert!(ended.err.contains("is of order o1"), "{ended:?}");
     }
     // A part of a number, or a longer one, could mean an order that nobody meant.

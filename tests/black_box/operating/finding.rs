@@ -157,7 +157,21 @@ async fn what_is_parked_is_listed_and_fetched_again() {
         "{parked}"
     );
     let delivery = parked["deliveries"][0]["id"].to_string();
-    assert_eq!(place.run(0, &["parked", &delivery]).await, "no JSON");
+    let told = place.run(0, &["parked", &delivery]).await;
+    for words in [
+        &format!("delivery       {delivery} of project"),
+        "parked         the body is not JSON",
+        &format!("dismiss deliveries {delivery}"),
+        "\n\nno JSON",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let told = place.json(0, &["parked", &delivery]).await;
+    assert_eq!(told["body"], "no JSON");
+    assert_eq!(told["delivery"]["decision"]["code"], "body-not-json");
+    let ended = place.ended(&["parked", "999"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("no such delivery"), "{ended:?}");
 
     let counted = place.json(0, &["fetch", "--parked", "--dry-run"]).await;
     assert_eq!(counted["orders"], 2, "{counted}");
@@ -171,7 +185,7 @@ async fn what_is_parked_is_listed_and_fetched_again() {
     place.run(0, &["fetch", "o1"]).await;
     place.service.settles("o1", "COMPLETED").await;
     let said = place.run(0, &["fetch", "--parked"]).await;
-    assert!(said.starts_with("1 orders are fetched"), "{said}");
+    assert!(said.starts_with("1 order is fetched"), "{said}");
     place.service.settles("o2", "COMPLETED").await;
     let fetched = place.json(0, &["fetch", "--all"]).await;
     assert_eq!(fetched["orders"], 3, "{fetched}");

@@ -5,6 +5,7 @@ mod by_number;
 mod configuration;
 mod curing;
 mod finding;
+mod outage;
 mod periods;
 mod retention;
 mod shells;

@@ -48,7 +48,7 @@ async fn what_is_stuck_stands_first_with_the_command_that_cures_it() {
     };
     let status = until("both to be parked", is_shown).await;
     let screen = place.run(ATTENTION, &["status"]).await;
-    assert!(screen.starts_with("! 1 orders are parked"), "{screen}");
+    assert!(screen.starts_with("! 1 order is parked"), "{screen}");
 
     let cures = status["attention"][0]["cures"].as_array().expect("a list");
     let cure = cures.last().and_then(Value::as_str).expect("a command");
@@ -76,7 +76,7 @@ async fn a_wrong_secret_is_seen() {
     assert_eq!(codes(&status), ["callbacks-refused", "quarantined"]);
     let text = status["attention"][0]["text"].as_str().unwrap_or_default();
     assert!(
-        text.contains("1 requests") && text.contains("signature"),
+        text.contains("1 request was") && text.contains("signature"),
         "{text}"
     );
 }

@@ -185,6 +185,9 @@ impl Writer {
         if done.is_err() {
             // The statement fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
+            // sqlx panics over a statement that stands behind another in its script, and cannot be prepared again, as its
+            // table is gone; it reports one that is prepared anew.
+            let _ = self.context.db.clear_cached_statements().await;
         }
         done.map_err(|error| self.classify(error))
     }

@@ -215,7 +215,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_not_understood ON deliveries (id) WHERE kind = 'not-understood';
 CREATE INDEX deliveries_number ON deliveries (project, number, id) WHERE number IS NOT NULL;
 -- Leads from a time to a row, for lists: it has so few of the rows that receiving costs no more.
-CREATE INDEX deliveries_received ON deliveries (received_at) WHERE id % 64 = 0;
+CREATE INDEX deliveries_received ON deliveries (received_at, id) WHERE id % 64 = 0;
 
 -- How often a delivery came again.
 CREATE TABLE duplicates (
@@ -308,7 +308,7 @@ CREATE TABLE fetches (
 );
 
 -- Every 64th fetch by its time: from these the retention report estimates how many are due.
-CREATE INDEX fetches_fetched ON fetches (fetched_at) WHERE id % 64 = 0;
+CREATE INDEX fetches_fetched ON fetches (fetched_at, id) WHERE id % 64 = 0;
 
 -- Every change of an order's state, with its cause.
 CREATE TABLE transitions (
@@ -447,7 +447,7 @@ CREATE TABLE events (
 
 CREATE UNIQUE INDEX events_order ON events (order_id, order_sequence) WHERE order_id IS NOT NULL;
 CREATE INDEX events_feed ON events (type, provisional, sequence) WHERE NOT test;
-CREATE INDEX events_recorded ON events (recorded_at) WHERE sequence % 64 = 0;
+CREATE INDEX events_recorded ON events (recorded_at, sequence) WHERE sequence % 64 = 0;
 
 -- A target: a receiver of notifications, with what is known of how it receives them. Its row has the rate and the circuit
 -- that replicas share.

@@ -45,6 +45,9 @@ pub use wait::{PATIENCE, not_tried, until, within};
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use number_order::Time;
 
@@ -65,10 +68,17 @@ pub fn now() -> Time {
     jiff::Timestamp::now().into()
 }
 
-/// Finds a free address on this machine. Its port lies below those that the system gives to outgoing connections, so
-/// that it is still free when a process binds it, also after a restart.
+/// Ports of [`free_address`]: below those that the system gives to outgoing connections.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// Number of ports that were tried so far, from one that is drawn.
+static TRIED: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(..)));
+
+/// Finds a free address on this machine, another each time. Its port lies below those that the system gives to outgoing
+/// connections, so that it is still free when a process binds it, also after a restart.
 pub fn free_address() -> SocketAddr {
-    let mut tries = (0..100).map(|_| fastrand::u16(10_000..32_000));
+    let next = || PORTS.start + TRIED.fetch_add(1, Relaxed) % PORTS.len() as u16;
+    let mut tries = (0..100).map(|_| next());
     let free = tries.find_map(|port| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
         listener.local_addr().ok()

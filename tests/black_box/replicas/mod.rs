@@ -78,8 +78,9 @@ async fn troubled(seed: u64, plan: Plan, span: Duration) {
         &format!(
             "DELETE FROM deliveries WHERE dedup_key = '{victim}';
              DELETE FROM decisions WHERE delivery_id = (SELECT max(delivery_id) FROM decisions);
-             UPDATE transitions SET said_at = 0 WHERE id = (SELECT max(t.id) FROM transitions AS t WHERE t.confirmed
-                 AND EXISTS (SELECT 1 FROM transitions AS e WHERE e.order_id = t.order_id AND e.confirmed AND e.id < t.id))"
+             INSERT INTO transitions (order_id, recorded_at, from_state, to_state, confirmed, said_at, cause)
+                 SELECT order_id, recorded_at, to_state, to_state, confirmed, 0, cause FROM transitions
+                 WHERE confirmed ORDER BY id DESC LIMIT 1"
         ),
     );
     let harmed = Findings::of(&server, &database, &acknowledged);

@@ -4,9 +4,10 @@
 //!
 //! The real program is compared with receivers that do less: one that answers at once, one with a transaction for each
 //! request, and one of Fastify and Redis, where the machine has what that needs. Each is a process of its own with a fresh
-//! database on a real disk. All are called in the same way and in alternation, and medians over the rounds count. The service runs with `api = "off"`, so the figures include its processing of pending deliveries
-//! but no fetches. Deliveries not processed by the end are shown as waiting. After each run the bench
-//! counts the rows on disk: a receiver that kept fewer than it acknowledged ends the bench.
+//! database on a real disk. All are called in the same way and in alternation, and medians over the rounds count. The service
+//! runs with `api = "off"`, so the figures include its processing of pending deliveries but no fetches. Deliveries not processed
+//! by the end are shown as waiting. After each run the bench counts what is kept: a receiver that kept fewer callbacks than it
+//! acknowledged ends the bench.
 
 mod peer;
 mod receivers;

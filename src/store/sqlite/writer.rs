@@ -217,7 +217,10 @@ impl Writer {
         }
         let context = &mut self.context;
         if !callbacks.is_empty() {
-            return accept_callbacks(context, callbacks).await;
+            accept_callbacks(context, callbacks).await?;
+        }
+        if records.is_empty() && others.is_empty() {
+            return Ok(());
         }
         let mut script = Script::default();
         script.add(BEGIN);

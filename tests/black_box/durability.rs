@@ -103,7 +103,7 @@ async fn a_restart_keeps_everything() {
     let service = Service::start(&settings).await;
     let now = clock::now();
     service.deliver(event("e1", "o1", "IN_REVIEW", now)).await;
-    service.deliver("no JSON").await;
+    service.deliver_to_be_parked("no JSON").await;
     let is_processed = |o: &serde_json::Value| o["deliveries"][0]["phase"] == "processed";
     let before = service.order_when("o1", "looked at", is_processed).await;
     assert_eq!(service.stop().await.code, Some(0));

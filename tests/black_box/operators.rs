@@ -87,7 +87,7 @@ async fn the_status_shows_the_figures() {
     service
         .deliver(event("e1", "o1", "IN_REVIEW", simulator.started_at()))
         .await;
-    service.deliver("no JSON").await;
+    service.deliver_to_be_parked("no JSON").await;
     service.settles("o1", "IN_REVIEW").await;
 
     let status = service.status().await;

@@ -119,8 +119,8 @@ async fn orders_and_the_status() {
 async fn parked_deliveries() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;
-    service.deliver("no JSON").await;
-    service.deliver(r#"{"eventId":"e1"}"#).await;
+    service.deliver_to_be_parked("no JSON").await;
+    service.deliver_to_be_parked(r#"{"eventId":"e1"}"#).await;
     let parked = json_of(&service, "/api/v1/parked").await;
     assert_snapshot("parked", &steady(parked));
 }

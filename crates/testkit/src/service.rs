@@ -156,6 +156,18 @@ impl Service {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
+    /// Sends what tells of no order, as [`Service::deliver`] does, and waits until it is parked: an acknowledgement does not
+    /// wait for that.
+    pub async fn deliver_to_be_parked(&self, body: impl Into<Vec<u8>>) {
+        let parked = async || self.status().await["deliveries_parked"].as_u64();
+        let before = parked().await;
+        self.deliver(body).await;
+        until("one more parked delivery", async || {
+            (parked().await > before).then_some(())
+        })
+        .await;
+    }
+
     /// Sends a GET request as an operator.
     pub async fn get(&self, path: &str) -> Answer {
         self.send_to_operators(&Request::new("GET", path)).await

@@ -22,7 +22,7 @@ async fn what_an_operator_has_seen_to_needs_no_attention() {
         place.park(order).await;
     }
     for body in ["no JSON", "[]"] {
-        place.service.deliver(body).await;
+        place.service.deliver_to_be_parked(body).await;
     }
     place.run(ATTENTION, &["status"]).await;
     let counted = place
@@ -82,7 +82,7 @@ async fn what_only_the_api_explains_is_replayed_once_it_is_on() {
         .deliver(event("e0", "o1", "BLOCKED", before))
         .await;
     place.service.order_with("o1", 2).await;
-    place.service.deliver("no JSON").await;
+    place.service.deliver_to_be_parked("no JSON").await;
     let [first, stale, garbled] = &parked(&place).await[..] else {
         panic!("three are parked");
     };

@@ -145,7 +145,7 @@ async fn what_is_parked_is_listed_and_fetched_again() {
         place.park(order).await;
     }
     place.complete("o3").await;
-    place.service.deliver("no JSON").await;
+    place.service.deliver_to_be_parked("no JSON").await;
     let parked = place.run(0, &["parked"]).await;
     for words in ["o1", "o2", "gave up after", "fetch --parked", "not JSON"] {
         assert!(parked.contains(words), "{words}: {parked}");

@@ -71,7 +71,7 @@ async fn every_command_takes_a_period_as_times_or_spans_and_no_other() {
 #[tokio::test]
 async fn the_period_of_a_command_is_the_one_that_is_meant() {
     let place = Place::new(&["o1"], |settings| settings).await;
-    place.service.deliver("no JSON").await;
+    place.service.deliver_to_be_parked("no JSON").await;
     place.complete("o1").await;
     for (period, callbacks) in [
         (&["--since", "1h"][..], 1),

@@ -2,8 +2,8 @@
 //!
 //! Those of [`walked`] kinds go, as pruning does, over the rows beyond an id, and stop at the first
 //! that is too young. Up to [`WALK_MAX`] rows they count exactly what pruning would remove. Beyond them the number is
-//! estimated: as many rows as the sparse index by time shows, of which the share is due that is due of [`SAMPLES`] rows. So no
-//! statement reads more than a few thousand rows and an index of every 64th, however many rows there are.
+//! estimated: as many of the ids have a row as have one in [`SAMPLES`] blocks, and of those the share is due that is due of as
+//! many rows. So no statement reads more than some ten thousand rows, however many there are.
 
 use crate::store::RetentionKind;
 use crate::store::sql::reach::SPARSE;
@@ -14,8 +14,11 @@ const WALK_MAX: i64 = 4096;
 /// Maximum number of closed orders that are gone over one by one: each has deliveries and numbers of its own.
 const ORDERS_MAX: i64 = 1024;
 
-/// Number of rows that stand for all of those that are too many to be gone over.
+/// Number of places in a span of ids that stand for all of the span, where its rows are too many to be gone over.
 const SAMPLES: i64 = 512;
+
+/// Number of ids at each of those places that are looked up, to learn how many of a span's ids have a row.
+const BLOCK: i64 = 16;
 
 /// Maximum to which rows are counted that no sparse index has.
 const COUNT_MAX: i64 = 100_000;
@@ -74,8 +77,6 @@ struct Walked<'a> {
 /// must stay whatever its age; $3: time up to which rows are due; $4: id up to which no row counts.
 ///
 /// The pluses keep SQLite from looking for the last row that is due among all rows instead of in the index by time.
-///
-/// The samples lie a step apart, each at another place within its step: rows that stay may come at regular intervals.
 fn walked(of: &Walked<'_>) -> String {
     let Walked {
         table,
@@ -99,25 +100,51 @@ fn walked(of: &Walked<'_>) -> String {
                 WHERE {id} % {SPARSE} = 0 AND {time} <= $3 AND +{id} > passed.last AND +{id} < $2
                 ORDER BY {time} DESC LIMIT 1), last) END AS last
             FROM passed),
-        sample AS (
-            SELECT CAST(0 AS bigint) AS k, (last - $1) / {SAMPLES} + 1 AS step, last FROM span
-            UNION ALL SELECT k + 1, step, last FROM sample WHERE $1 + (k + 1) * step < last),
+        {due_samples},
+        whole AS MATERIALIZED (
+            SELECT coalesce((SELECT {id} FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1) - 1, $4) AS low,
+                (SELECT coalesce(max({id}), $4) FROM {table}) AS high),
+        {row_samples},
         kept AS MATERIALIZED (SELECT {id} AS id FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT {WALK_MAX})
         SELECT span.is_exact AS due_is_exact, span.last AS last, CASE WHEN span.is_exact THEN {due} ELSE
-                {SPARSE} * (SELECT count(*) FROM {table} WHERE {id} % {SPARSE} = 0 AND {time} <= $3
-                    AND {time} >= (SELECT at FROM walk ORDER BY id LIMIT 1))
-                * (SELECT count(*) FROM
-                    (SELECT (SELECT min({id}) FROM {table} WHERE {id} > $1 + k * step + (k * 7919) % step) AS id
-                        FROM sample) AS s
+                {due_rows} * (SELECT count(*) FROM
+                    (SELECT (SELECT min({id}) FROM {table} WHERE {id} > beyond) AS id FROM due_samples) AS s
                     CROSS JOIN {table} AS r WHERE r.{id} = s.id AND {goes})
-                / (SELECT count(*) FROM sample) END AS due,
+                / (SELECT count(*) FROM due_samples) END AS due,
             (SELECT count(*) FROM kept) < {WALK_MAX} AS rows_are_exact,
             CASE WHEN (SELECT count(*) FROM kept) < {WALK_MAX}
                 THEN (SELECT count(*) FROM kept CROSS JOIN {table} AS r WHERE r.{id} = kept.id AND {is_counted})
-                ELSE {SPARSE} * (SELECT count(*) FROM {table} WHERE {id} % {SPARSE} = 0
-                    AND {time} >= (SELECT {time} FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1)) END AS rows,
+                ELSE {rows} END AS rows,
             r.{time} AS oldest_at, CASE WHEN r.{time} <= $3 THEN {stays} END AS stays
-        FROM span LEFT JOIN (SELECT * FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1) AS r ON true"
+        FROM span LEFT JOIN (SELECT * FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1) AS r ON true",
+        due_samples = samples("due_samples", "(SELECT $1 AS low, last AS high FROM span)"),
+        row_samples = samples("row_samples", "whole"),
+        due_rows = estimate("due_samples", table, id),
+        rows = estimate("row_samples", table, id),
+    )
+}
+
+/// Returns the table of an expression WITH that has the samples of the ids beyond `low` and up to `high`, which `span` names:
+/// the id `beyond` which each begins, and the number of ids that it takes. The samples lie a step apart, each at another place
+/// within its step: rows that stay may come at regular intervals.
+fn samples(name: &str, span: &str) -> String {
+    format!(
+        "{name} AS (
+            SELECT k, low, high, width, low + k * step + (k * 7919) % (step - width + 1) AS beyond FROM (
+                WITH RECURSIVE steps AS (
+                    SELECT CAST(0 AS bigint) AS k, low, high, step, CASE WHEN step < {BLOCK} THEN step ELSE {BLOCK} END AS width
+                    FROM (SELECT low, high, (high - low) / {SAMPLES} + 1 AS step FROM {span} AS s) AS s
+                    UNION ALL
+                    SELECT k + 1, low, high, step, width FROM steps WHERE low + (k + 1) * step < high)
+                SELECT * FROM steps) AS s)"
+    )
+}
+
+/// Returns the expression of how many rows a span has by its samples.
+fn estimate(samples: &str, table: &str, id: &str) -> String {
+    format!(
+        "(SELECT CAST((max(high) - max(low)) * sum((SELECT count(*) FROM {table}
+                WHERE {id} > beyond AND {id} <= beyond + width)) / sum(width) AS bigint) FROM {samples})"
     )
 }
 

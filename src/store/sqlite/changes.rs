@@ -38,22 +38,31 @@ pub(super) async fn write_changes(
     outbox: &mut OutboxContext,
     changes: &Changes,
 ) -> sqlx::Result<Script> {
-    let room = room_for([
+    let mut script = Script::default();
+    add_changes(&mut script, room_of(changes), changes);
+    outbox::add(db, outbox, script, &changes.events).await
+}
+
+/// Returns the room that the statements of the changes need.
+pub(super) fn room_of(changes: &Changes) -> usize {
+    room_for([
         changes.processed.len(),
         changes.fetched.len(),
         changes.decisions.len(),
         changes.fetches.len(),
         changes.transitions.len(),
-    ]);
-    let mut script = Script::default();
-    rows::write_processed(&mut script, room, &changes.processed);
-    rows::write(&mut script, room, &changes.fetched);
-    write_decisions(&mut script, room, changes);
-    insert_fetches(&mut script, room, &changes.fetches);
-    details::write(&mut script, &changes.details);
-    numbers::follow(&mut script, &changes.completed);
-    transitions::insert(&mut script, room, &changes.transitions);
-    outbox::add(db, outbox, script, &changes.events).await
+    ])
+}
+
+/// Adds the statements that write changes, all but their events.
+pub(super) fn add_changes(script: &mut Script, room: usize, changes: &Changes) {
+    rows::write_processed(script, room, &changes.processed);
+    rows::write(script, room, &changes.fetched);
+    write_decisions(script, room, changes);
+    insert_fetches(script, room, &changes.fetches);
+    details::write(script, &changes.details);
+    numbers::follow(script, &changes.completed);
+    transitions::insert(script, room, &changes.transitions);
 }
 
 /// Records the decisions on deliveries, each with its order's row.

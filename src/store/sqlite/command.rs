@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::files::Files;
 use super::outbox::OutboxContext;
+use super::revision::Revision;
 use super::row_fault::Unparkable;
 use number_order::Id;
 
@@ -24,12 +25,19 @@ pub(super) struct WriteContext {
     pub(super) next_delivery: i64,
     pub(super) unparkable: Unparkable,
     pub(super) outbox: OutboxContext,
+    pub(super) revision: Revision,
+    /// `true` once a transaction changes what steps of the inbox read, until the writer has advanced the revision.
+    pub(super) is_changed: bool,
 }
 
 /// A kind of write to the database.
 pub(super) trait WriteCommand: Send + Sync + 'static {
     /// Result of the write that its caller gets, after the commit.
     type Reply: Send + 'static;
+
+    /// `false`: the command changes no order, adds no event, and leaves the same deliveries pending. So a step of the inbox
+    /// stays good that was made before it.
+    const CHANGES_ORDERS: bool = true;
 
     /// Writes, in a transaction that other writes share. If the database refuses the transaction, it is rolled back,
     /// and the command runs again in one of its own.
@@ -66,6 +74,9 @@ impl<A, T> Call<A, T> {
 
 /// A command that waits for the writer, whatever its kind.
 pub(super) trait QueuedCommand: Send {
+    /// Returns [`WriteCommand::CHANGES_ORDERS`].
+    fn changes_orders(&self) -> bool;
+
     /// Runs the command in the writer's transaction and keeps its result.
     fn run<'a>(
         &'a mut self,
@@ -77,6 +88,10 @@ pub(super) trait QueuedCommand: Send {
 }
 
 impl<C: WriteCommand> QueuedCommand for Call<C, C::Reply> {
+    fn changes_orders(&self) -> bool {
+        C::CHANGES_ORDERS
+    }
+
     fn run<'a>(
         &'a mut self,
         context: &'a mut WriteContext,

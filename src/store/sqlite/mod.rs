@@ -45,6 +45,7 @@ mod readers;
 mod removal;
 mod restore;
 mod retention_report;
+mod revision;
 mod row_fault;
 mod rows;
 mod savepoint;
@@ -55,6 +56,7 @@ mod service_alerts;
 #[cfg(feature = "postgres")]
 mod source;
 mod space;
+mod step;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -83,6 +85,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::outbox::OutboxTarget;
 use super::sql::unreadable::Met;
 use super::{
     Accepted, FetchResult, Listener, NewDelivery, ProcessReport, ProcessRequest, Recorded,
@@ -92,6 +95,7 @@ use checkpoint::Written;
 use command::{Call, WriteCommand};
 use rates::Rates;
 use readers::Readers;
+use revision::Revision;
 use space::Space;
 use writer::Write;
 
@@ -110,6 +114,9 @@ pub struct Store {
     met: Arc<Met>,
     written: Arc<Written>,
     rates: Rates,
+    /// Targets that are told of the events of steps.
+    targets: Arc<[OutboxTarget]>,
+    revision: Revision,
 }
 
 impl Store {
@@ -141,12 +148,12 @@ impl Store {
         &self,
         request: ProcessRequest,
     ) -> Result<ProcessReport, StoreError> {
-        let pending = pending::read(&self.readers, request.deliveries_max).await?;
-        let newest = pending.newest;
-        let mut report = if pending.taken == 0 {
+        let step = step::make(&self.readers, &self.revision, &self.targets, request).await?;
+        let newest = step.pending.newest;
+        let mut report = if step.pending.taken == 0 {
             ProcessReport::default()
         } else {
-            self.submit(Write::Process, (request, pending)).await?
+            self.submit(Write::Process, step).await?
         };
         let before = self.newest.fetch_max(newest, Relaxed);
         report.arrived = u32::try_from(newest - before).unwrap_or(0);

@@ -18,6 +18,7 @@ use super::outbox::OutboxContext;
 use super::prepare::{self, Begun};
 use super::rates::Rates;
 use super::readers::Readers;
+use super::revision::Revision;
 use super::row_fault::Unparkable;
 use super::schema;
 use super::space::Space;
@@ -162,8 +163,10 @@ impl Held {
         }
         let newest = opened.begun.next_delivery - 1;
         let (readers, checkpointing) = (opened.readers, opened.checkpointing);
+        let context = context(opened.db, opened.files, opened.begun);
+        let (targets, revision) = (context.outbox.targets.clone(), context.revision.clone());
         let mut writer = Writer {
-            context: context(opened.db, opened.files, opened.begun),
+            context,
             space: space.clone(),
             written: written.clone(),
             told: told.clone(),
@@ -181,6 +184,8 @@ impl Held {
             met: Arc::default(),
             written: written.clone(),
             rates: Rates::default(),
+            targets,
+            revision,
         };
         let run = async move {
             let stop = Notify::new();
@@ -225,6 +230,8 @@ fn context(db: SqliteConnection, files: Files, begun: Begun) -> WriteContext {
             targets: begun.targets.into(),
             added: false,
         },
+        revision: Revision::default(),
+        is_changed: false,
     }
 }
 

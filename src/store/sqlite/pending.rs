@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
-use super::readers::Readers;
 use crate::store::UnreadableRow;
 use crate::store::apply::Waiting;
 use crate::store::sql::pending::{OrderRef, PendingDelivery, by_order};
@@ -39,10 +38,10 @@ pub(super) struct Pending {
 }
 
 /// Reads the deliveries that have waited longest, at most `deliveries_max`.
-pub(super) async fn read(readers: &Readers, deliveries_max: u32) -> sqlx::Result<Pending> {
+pub(super) async fn read(db: &mut SqliteConnection, deliveries_max: u32) -> sqlx::Result<Pending> {
     let row = sqlx::query(PENDING)
         .bind(deliveries_max)
-        .fetch_one(&mut *readers.pending().await?)
+        .fetch_one(db)
         .await?;
     let Read {
         rows: mut found,

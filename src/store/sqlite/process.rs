@@ -1,8 +1,8 @@
 //! Processing of pending deliveries: order by order, in the transaction that records the decisions.
 //!
-//! The content of a delivery never changes, so pending deliveries are read beside the writer. The rules are pure and
-//! take microseconds: they are applied inside the writer's transaction, on orders that no other writer can change
-//! during it. No lease is needed, and nothing is left half done.
+//! The content of a delivery never changes, so pending deliveries are read beside the writer, and mostly all that is to be
+//! written is made there, too ([`step`](super::step)). Here the rules are applied inside the writer's transaction, on orders that
+//! no other writer can change during it. No lease is needed, and nothing is left half done.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -20,6 +20,7 @@ use super::pending::Pending;
 use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
 use super::script::{Script, room_for};
+use super::step::Step;
 use super::{numbers, placements};
 use crate::redact::Throttle;
 use crate::store::apply::{self, Waiting};
@@ -65,10 +66,12 @@ pub(super) async fn process(
     db: &mut SqliteConnection,
     outbox: &mut OutboxContext,
     mut script: Script,
-    request: &ProcessRequest,
-    pending: &Pending,
+    step: &Step,
     mode: BatchMode,
 ) -> sqlx::Result<(ProcessReport, Script)> {
+    let Step {
+        request, pending, ..
+    } = step;
     script
         .add(PROCESSED_THROUGH)
         .bind(pending.last)
@@ -334,7 +337,7 @@ async fn read_known_orders(
 
 /// Adds the statements that select those of the given orders that are known to the database. Returns their number: each
 /// selects one row.
-fn select_orders(script: &mut Script, wanted: &[&OrderRef]) -> usize {
+pub(super) fn select_orders(script: &mut Script, wanted: &[&OrderRef]) -> usize {
     let bind = |script: &mut Script, order: &&OrderRef| {
         let (project, sinch_id) = *order;
         script.bind(*project).bind(sinch_id.as_str());
@@ -350,7 +353,7 @@ fn select_orders(script: &mut Script, wanted: &[&OrderRef]) -> usize {
 }
 
 /// Reads the orders that statements of [`select_orders`] have found.
-fn known_orders(rows: &[SqliteRow]) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
+pub(super) fn known_orders(rows: &[SqliteRow]) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
     let mut known = Read::default();
     for row in rows {
         let found: Read<(i64, StoredOrder)> = unreadable::many(row, 0)?;

@@ -14,13 +14,11 @@ use super::checkpoint::Written;
 use super::command::{Call, QueuedCommand, WriteContext};
 use super::fetches;
 use super::inbox;
-use super::pending::Pending;
 use super::process;
 use super::script::Script;
 use super::space::Space;
-use super::{
-    Accepted, FetchResult, NewDelivery, ProcessReport, ProcessRequest, Recorded, StoreError,
-};
+use super::step::Step;
+use super::{Accepted, FetchResult, NewDelivery, ProcessReport, Recorded, StoreError};
 use crate::store::sql::row_fault::BatchMode;
 
 /// Maximum number of writes that one batch commits: its callbacks are one statement.
@@ -31,7 +29,7 @@ const BATCH_MAX: usize = ROWS_MAX;
 /// them.
 pub(super) enum Write {
     Accept(Call<NewDelivery, Accepted>),
-    Process(Call<(ProcessRequest, Pending), ProcessReport>),
+    Process(Call<Step, ProcessReport>),
     Record(Call<Arc<[FetchResult]>, Vec<Recorded>>),
     Command(Box<dyn QueuedCommand>),
 }
@@ -39,6 +37,15 @@ pub(super) enum Write {
 impl Write {
     fn is_callback(&self) -> bool {
         matches!(self, Write::Accept(_))
+    }
+
+    /// Returns `true` if the write changes what a step of the inbox reads; a callback alone does not.
+    fn changes_orders(&self) -> bool {
+        match self {
+            Write::Accept(_) => false,
+            Write::Process(_) | Write::Record(_) => true,
+            Write::Command(command) => command.changes_orders(),
+        }
     }
 
     fn answer(self, outcome: &Result<(), StoreError>) {
@@ -182,6 +189,9 @@ impl Writer {
         mode: BatchMode,
     ) -> Result<(), StoreError> {
         let done = self.try_transaction(batch, mode).await;
+        if std::mem::take(&mut self.context.is_changed) {
+            self.context.revision.advance();
+        }
         if done.is_err() {
             // The statement fails where SQLite has rolled back already, which is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.context.db).await;
@@ -222,8 +232,9 @@ impl Writer {
         if records.is_empty() && others.is_empty() {
             return Ok(());
         }
-        let mut script = Script::default();
-        script.add(BEGIN);
+        context.is_changed |=
+            !records.is_empty() || others.iter().any(|write| write.changes_orders());
+        let mut script = begin_by_step(context, &mut others);
         if !records.is_empty() {
             script = record_fetches(context, script, records, mode).await?;
         }
@@ -231,10 +242,9 @@ impl Writer {
             match write {
                 Write::Accept(_) | Write::Record(_) => {}
                 Write::Process(call) => {
-                    let (request, pending) = &call.args;
                     let (db, outbox) = (&mut context.db, &mut context.outbox);
                     let (report, left) =
-                        process::process(db, outbox, script, request, pending, mode).await?;
+                        process::process(db, outbox, script, &call.args, mode).await?;
                     call.done = Some(report);
                     script = left;
                 }
@@ -247,6 +257,30 @@ impl Writer {
         script.add(COMMIT);
         script.execute(&mut context.db).await
     }
+}
+
+/// Begins a transaction: by the script of the first step among the writes, if it has one that is still good. Such a step needs
+/// nothing else, and leaves the writes.
+fn begin_by_step(context: &mut WriteContext, writes: &mut Vec<&mut Write>) -> Script {
+    let first = writes
+        .iter_mut()
+        .enumerate()
+        .find_map(|(index, write)| match write {
+            Write::Process(call) => Some((index, call)),
+            Write::Accept(_) | Write::Record(_) | Write::Command(_) => None,
+        });
+    if let Some((index, call)) = first
+        && let Some(made) = call.args.made.take()
+        && made.is_of(&context.revision)
+    {
+        call.done = Some(made.report);
+        context.outbox.added |= made.adds_events;
+        writes.remove(index);
+        return made.script;
+    }
+    let mut script = Script::default();
+    script.add(BEGIN);
+    script
 }
 
 /// Puts callbacks into the inbox and commits them. If all are new, that is one statement, its commit included.
@@ -262,6 +296,7 @@ async fn accept_callbacks(
     if !are_new {
         // The new deliveries are on disk by now. If what follows fails, they are refused like the others, and come
         // again as duplicates.
+        context.is_changed = true;
         sqlx::query(BEGIN).execute(&mut *db).await?;
     }
     let accepted = incoming.judge(db).await?;

@@ -43,6 +43,7 @@ const UPDATE_TARGET: &str = "UPDATE targets SET next_at = ?2, paused_until_at = 
 
 impl WriteCommand for NotificationRequest {
     type Reply = NotificationsClaimed;
+    const CHANGES_ORDERS: bool = false;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<NotificationsClaimed> {
         let db = &mut context.db;

@@ -11,12 +11,13 @@ pub(super) use queries::targets;
 
 use std::sync::{Arc, LazyLock};
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::Statements;
 use super::script::{Script, room_for};
 use crate::store::changes::NewEvent;
-use crate::store::outbox::{Outbox, OutboxTarget, compose};
+use crate::store::outbox::{Known, Outbox, OutboxTarget, compose};
 use crate::store::sql::json;
 use crate::store::sql::outbox::{draw_event_id, known, known_columns, notification_texts};
 
@@ -83,16 +84,27 @@ pub(super) async fn add(
     if new.is_empty() {
         return Ok(script);
     }
+    select_known(&mut script, new);
+    let known = known_of(&script.fetch(db).await?)?;
+    context.added = true;
+    let outbox = compose(new, known, &context.targets, draw_event_id);
+    let mut left = Script::default();
+    insert(&mut left, room_for([outbox.events.len()]), &outbox);
+    Ok(left)
+}
+
+/// Adds the statement that selects what the database has before new events are added.
+pub(super) fn select_known(script: &mut Script, new: &[NewEvent]) {
     let mut orders: Vec<i64> = new.iter().filter_map(|event| event.order_id).collect();
     orders.sort_unstable();
     orders.dedup();
     script.add(SELECT_KNOWN).bind(json(&orders));
-    let rows = script.fetch(db).await?;
+}
+
+/// Reads what [`select_known`] has selected, the last of the rows.
+pub(super) fn known_of(rows: &[SqliteRow]) -> sqlx::Result<Known> {
     let row = rows.last().ok_or(sqlx::Error::RowNotFound)?;
-    let known = known(row.try_get_unchecked::<&[u8], _>(0)?)?;
-    let outbox = compose(new, known, &context.targets, draw_event_id);
-    context.added = true;
-    Ok(insert(&outbox))
+    known(row.try_get_unchecked::<&[u8], _>(0)?)
 }
 
 /// Returns the number of the newest event.
@@ -101,10 +113,8 @@ pub(super) async fn last_sequence(db: &mut SqliteConnection) -> sqlx::Result<i64
     sqlx::query(sql).fetch_one(db).await?.try_get(0)
 }
 
-/// Inserts the rows of new events.
-fn insert(outbox: &Outbox) -> Script {
-    let mut script = Script::default();
-    let room = room_for([outbox.events.len()]);
+/// Adds the statements that insert the rows of new events.
+pub(super) fn insert(script: &mut Script, room: usize, outbox: &Outbox) {
     script.add_rows(
         &INSERT_EVENTS,
         room,
@@ -129,5 +139,4 @@ fn insert(outbox: &Outbox) -> Script {
             script.add(sql).bind(notifications.as_str());
         }
     }
-    script
 }

@@ -7,6 +7,7 @@ use crate::store::outbox::compose_test;
 use crate::store::sql::notifications::{REDRIVEN_MAX, count_redriven, redrive};
 use crate::store::sql::outbox::draw_event_id;
 use crate::store::sqlite::command::{WriteCommand, WriteContext};
+use crate::store::sqlite::script::{Script, room_for};
 use crate::store::sqlite::{Store, StoreError};
 use crate::store::{NotificationFilter, TestEvent};
 use number_order::Time;
@@ -95,7 +96,9 @@ impl WriteCommand for TestEvent {
         };
         let last = last_sequence(db).await?;
         let outbox = compose_test(self, last, target, draw_event_id());
-        insert(&outbox).execute(db).await?;
+        let mut script = Script::default();
+        insert(&mut script, room_for([outbox.events.len()]), &outbox);
+        script.execute(db).await?;
         context.outbox.added = true;
         Ok(Some(last + 1))
     }

@@ -63,6 +63,7 @@ struct Settle(Arc<[NotificationResult]>);
 
 impl WriteCommand for Settle {
     type Reply = ();
+    const CHANGES_ORDERS: bool = false;
 
     async fn run(&self, context: &mut WriteContext) -> sqlx::Result<()> {
         let db = &mut context.db;

@@ -3,6 +3,21 @@
 use super::*;
 use crate::store::Holdings;
 use crate::store::sqlite::readers::READERS_MAX;
+use crate::store::sqlite::step::Step;
+
+impl Fixture {
+    /// Makes a step of what is pending, which is not written yet.
+    async fn made_step(&self, secs: i64) -> Step {
+        let store = self.sqlite();
+        let made = step::make(
+            &store.readers,
+            &store.revision,
+            &store.targets,
+            request(secs),
+        );
+        made.await.expect("reads")
+    }
+}
 
 /// Pending deliveries are read before the writer's turn, so two runs may hold the same ones.
 #[tokio::test]
@@ -11,16 +26,11 @@ async fn the_same_deliveries_are_processed_once() {
     fixture
         .accept(delivery("e1", "o1", State::InReview, 10))
         .await;
-    let read = || pending::read(&fixture.sqlite().readers, 256);
-    let [first, second] = [read().await, read().await].map(|pending| pending.expect("reads"));
+    let [first, second] = [fixture.made_step(20).await, fixture.made_step(20).await];
     fixture
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
-    let process = |pending| {
-        fixture
-            .sqlite()
-            .submit(Write::Process, (request(20), pending))
-    };
+    let process = |step| fixture.sqlite().submit(Write::Process, step);
     assert_eq!(process(first).await.expect("processes").processed.len(), 1);
     assert_eq!(process(second).await.expect("processes").processed.len(), 0);
     assert_eq!(
@@ -40,10 +50,8 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
     // The duplicate uses up an id.
     assert_eq!(fixture.accept(event("e1", 10)).await, Accepted::Duplicate);
     fixture.accept(event("e2", 11)).await;
-    let pending = pending::read(&fixture.sqlite().readers, 256)
-        .await
-        .expect("reads");
-    assert_eq!(pending.taken, 2);
+    let step = fixture.made_step(20).await;
+    assert_eq!(step.pending.taken, 2);
     fixture
         .edit(
             "INSERT INTO deliveries (id, project, dedup_key, received_at, order_sinch_id, status, phase, body) \
@@ -51,9 +59,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
              FROM deliveries WHERE id = 1",
         )
         .await;
-    let process = fixture
-        .sqlite()
-        .submit(Write::Process, (request(20), pending));
+    let process = fixture.sqlite().submit(Write::Process, step);
     assert_eq!(process.await.expect("processes").processed.len(), 0);
     assert_eq!(fixture.process(21).await.processed.len(), 3);
 }
@@ -76,9 +82,7 @@ async fn a_project_can_be_dropped_during_processing() {
     fixture
         .accept(delivery("e2", "o1", State::InReview, 10))
         .await;
-    let pending = pending::read(&fixture.sqlite().readers, 256)
-        .await
-        .expect("reads");
+    let step = fixture.made_step(20).await;
     while fixture
         .store
         .drop_some(id("project-0"))
@@ -86,10 +90,7 @@ async fn a_project_can_be_dropped_during_processing() {
         .expect("drops")
         != Holdings::default()
     {}
-    let report = fixture
-        .sqlite()
-        .submit(Write::Process, (request(20), pending))
-        .await;
+    let report = fixture.sqlite().submit(Write::Process, step).await;
     assert_eq!(
         report.expect("processes").processed.len(),
         0,

@@ -21,6 +21,7 @@ mod processing;
 mod readiness;
 mod retention;
 mod schema;
+mod steps;
 mod unreadable;
 
 use super::rows::order_text;

@@ -3,21 +3,6 @@
 use super::*;
 use crate::store::Holdings;
 use crate::store::sqlite::readers::READERS_MAX;
-use crate::store::sqlite::step::Step;
-
-impl Fixture {
-    /// Makes a step of what is pending, which is not written yet.
-    async fn made_step(&self, secs: i64) -> Step {
-        let store = self.sqlite();
-        let made = step::make(
-            &store.readers,
-            &store.revision,
-            &store.targets,
-            request(secs),
-        );
-        made.await.expect("reads")
-    }
-}
 
 /// Pending deliveries are read before the writer's turn, so two runs may hold the same ones.
 #[tokio::test]
@@ -30,9 +15,8 @@ async fn the_same_deliveries_are_processed_once() {
     fixture
         .accept(delivery("e2", "o1", State::Completed, 11))
         .await;
-    let process = |step| fixture.sqlite().submit(Write::Process, step);
-    assert_eq!(process(first).await.expect("processes").processed.len(), 1);
-    assert_eq!(process(second).await.expect("processes").processed.len(), 0);
+    assert_eq!(fixture.write_step(first).await.processed.len(), 1);
+    assert_eq!(fixture.write_step(second).await.processed.len(), 0);
     assert_eq!(
         fixture.process(21).await.processed.len(),
         1,
@@ -59,8 +43,7 @@ async fn a_delivery_that_comes_among_those_that_were_read_is_not_passed_over() {
              FROM deliveries WHERE id = 1",
         )
         .await;
-    let process = fixture.sqlite().submit(Write::Process, step);
-    assert_eq!(process.await.expect("processes").processed.len(), 0);
+    assert_eq!(fixture.write_step(step).await.processed.len(), 0);
     assert_eq!(fixture.process(21).await.processed.len(), 3);
 }
 
@@ -90,12 +73,8 @@ async fn a_project_can_be_dropped_during_processing() {
         .expect("drops")
         != Holdings::default()
     {}
-    let report = fixture.sqlite().submit(Write::Process, step).await;
-    assert_eq!(
-        report.expect("processes").processed.len(),
-        0,
-        "they have changed"
-    );
+    let report = fixture.write_step(step).await;
+    assert_eq!(report.processed.len(), 0, "they have changed");
     assert_eq!(fixture.process(21).await.processed.len(), 1);
     assert_eq!(fixture.history("o1").await.deliveries.len(), 1);
 }

@@ -22,7 +22,8 @@ pub(super) struct Waiting {
     pub event: Event,
 }
 
-/// Processes the deliveries that wait for each of the given orders, and returns what is to be written.
+/// Processes the deliveries that wait for each of the given orders, and returns what is to be written. Orders come in the
+/// sequence of their first deliveries, so their events do, too.
 pub(super) fn process<'a>(
     orders: impl IntoIterator<Item = (StoredOrder, &'a [Waiting])>,
     request: &ProcessRequest,
@@ -31,6 +32,8 @@ pub(super) fn process<'a>(
         decided_at: Some(request.now),
         ..Changes::default()
     };
+    let mut orders: Vec<(StoredOrder, &[Waiting])> = orders.into_iter().collect();
+    orders.sort_by_key(|(_, deliveries)| deliveries.first().map(|first| first.id));
     for (stored, deliveries) in orders {
         process_one(stored, deliveries, request, &mut changes);
     }

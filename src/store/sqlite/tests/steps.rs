@@ -128,6 +128,24 @@ async fn a_step_is_made_anew_if_an_order_has_changed_since() {
     assert!(last.contains("order.completed"), "{orders:?}");
 }
 
+/// A claim, too, which adds no event whose number the step has taken.
+#[tokio::test]
+async fn a_step_keeps_the_claim_that_came_before_it() {
+    let fixture = Fixture::new().await;
+    fixture
+        .accept(delivery("e1", "o1", State::InReview, 10))
+        .await;
+    fixture.process(20).await;
+    fixture
+        .accept(delivery("e2", "o1", State::InReview, 25))
+        .await;
+    let step = fixture.made_step(40).await;
+    assert!(step.made.is_some());
+    assert_eq!(fixture.claim(40).await.len(), 1);
+    assert_eq!(fixture.write_step(step).await.processed.len(), 1);
+    assert_eq!(fixture.number("SELECT attempts FROM orders").await, 1);
+}
+
 /// Two orders that become known are not given the same row, though both steps were made before.
 #[tokio::test]
 async fn an_order_that_became_known_since_keeps_its_row() {

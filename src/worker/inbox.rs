@@ -20,9 +20,9 @@ use number_order::{Id, OrderKey, Policy, Time};
 /// commit.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// Length of the pause after a batch, as a multiple of the batch's time. In the pause the writer is free for callbacks:
-/// their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together, which
-/// costs less. While none arrive there is no pause, because no callback waits.
+/// Length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the writer is
+/// free for them: their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together,
+/// which costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: u32 = 6;
 
 /// Maximum pause after a batch, for the case that the disk made it slow.
@@ -135,7 +135,9 @@ impl Rhythm {
         self.behind = arrivals
             .as_ref()
             .map_or(0.0, |arrivals| arrivals.behind(self.behind, report.taken));
-        let (rest, batch_max) = next_pause_and_batch(began.elapsed(), arrivals, self.behind, sizes);
+        let took = began.elapsed();
+        let held = report.held.unwrap_or(took);
+        let (rest, batch_max) = next_pause_and_batch(took, held, arrivals, self.behind, sizes);
         self.batch_max = Some(batch_max);
         rest
     }
@@ -157,15 +159,16 @@ impl Arrivals {
     }
 }
 
-/// Returns the pause after a batch that lasted `took`, and the size of the batch after it, which is one of `sizes`. `behind`
-/// is the number of arrivals beyond the ratio [`ARRIVALS_MAX`].
+/// Returns the pause after a batch that lasted `took`, for `held` of which callbacks waited, and the size of the batch after
+/// it, which is one of `sizes`. `behind` is the number of arrivals beyond the ratio [`ARRIVALS_MAX`].
 fn next_pause_and_batch(
     took: Duration,
+    held: Duration,
     arrivals: Option<Arrivals>,
     behind: f64,
     sizes: &RangeInclusive<u32>,
 ) -> (Duration, u32) {
-    let usual = (took * PAUSE_FACTOR).min(REST_MAX);
+    let usual = (held * PAUSE_FACTOR).min(REST_MAX);
     let Some(Arrivals { count, within }) = arrivals else {
         return (usual, *sizes.start());
     };
@@ -236,9 +239,15 @@ mod tests {
             (5, arrivals(5000, 25), 0.0, 0, 333),
             (5, arrivals(50000, 25), 0.0, 0, 512),
         ] {
-            let (rest, next) = next_pause_and_batch(MS * took_ms, arrivals, behind, &SIZES);
+            let (rest, next) =
+                next_pause_and_batch(MS * took_ms, MS * took_ms, arrivals, behind, &SIZES);
             assert_eq!((rest.as_micros() / 1000, next), (rest_ms, deliveries));
         }
+        // What is done beside the writer keeps no callback waiting.
+        assert_eq!(
+            next_pause_and_batch(MS * 5, MS, arrivals(1, 25), 0.0, &SIZES).0,
+            MS * 6
+        );
     }
 
     #[test]
@@ -257,7 +266,8 @@ mod tests {
                 };
                 behind = arrivals.behind(behind, taken as usize);
                 let rest;
-                (rest, deliveries) = next_pause_and_batch(took, Some(arrivals), behind, &SIZES);
+                (rest, deliveries) =
+                    next_pause_and_batch(took, took, Some(arrivals), behind, &SIZES);
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);

@@ -5,6 +5,7 @@
 //! before.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sqlx::Connection;
 use tokio::sync::{Notify, mpsc};
@@ -130,6 +131,7 @@ impl Writer {
             return Ok(());
         }
         // The index is examined before the commit, which would write over pages that are acknowledged.
+        let began = Instant::now();
         let mut outcomes = match self.context.files.examine_index() {
             Ok(()) => self.outcomes(batch).await,
             Err(reason) => vec![Err(StoreError::Broken(reason)); batch.len()],
@@ -140,7 +142,14 @@ impl Writer {
         if let Err(reason) = self.context.files.examine() {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
-        for (write, outcome) in batch.drain(..).zip(&outcomes) {
+        let held = began.elapsed();
+        for (mut write, outcome) in batch.drain(..).zip(&outcomes) {
+            if let Write::Process(Call {
+                done: Some(report), ..
+            }) = &mut write
+            {
+                report.held = Some(held);
+            }
             write.answer(outcome);
         }
         if std::mem::take(&mut self.context.outbox.added) {

@@ -42,6 +42,8 @@ pub struct Processed {
 pub struct ProcessReport {
     /// Number of pending deliveries that were taken, including those that need no processing.
     pub taken: usize,
+    /// Time for which callbacks waited for it, as there is one writer; `None`: they did not have to.
+    pub held: Option<Duration>,
     /// Number of deliveries that have arrived since the last report.
     pub arrived: u32,
     /// Deliveries that were processed.

@@ -13,6 +13,13 @@ pub(in crate::store) fn before(numbers: &Range<i64>) -> i64 {
     numbers.start.saturating_sub(1).max(0)
 }
 
+/// Selects the number before the first event beyond $1 that is of the time $2 or later, or the newest number: so a reader that
+/// begins with a time is told nothing older first.
+pub(in crate::store) const BEFORE_TIME: &str = "
+    SELECT coalesce(
+        (SELECT sequence - 1 FROM events WHERE sequence > $1 AND recorded_at >= $2 ORDER BY sequence LIMIT 1),
+        (SELECT max(sequence) FROM events), $1)";
+
 /// Marks of the feed.
 pub(in crate::store) struct FeedMarks {
     feed: String,

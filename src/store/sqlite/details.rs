@@ -13,43 +13,41 @@ use crate::store::sql::details::{details_text, required};
 use crate::store::sql::json;
 use number_order::OrderDetails;
 
-/// Makes a statement that reads new subjects of orders from JSON, as those in this file do.
-macro_rules! new {
-    ($further:literal) => {
-        concat!(
-            "WITH v AS (SELECT value ->> 'id' AS id, value -> 'details' AS details FROM json_each(?)) ",
-            $further
-        )
-    };
-}
+const UPSERT_DETAILS: &str = "
+    INSERT INTO order_details (order_id, details) SELECT value ->> 'id', value -> 'details' FROM json_each(?) WHERE true
+    ON CONFLICT (order_id) DO UPDATE SET details = excluded.details WHERE details IS NOT excluded.details";
 
-const UPSERT_DETAILS: &str = new!(
-    "INSERT INTO order_details (order_id, details) SELECT id, details FROM v WHERE true \
-     ON CONFLICT (order_id) DO UPDATE SET details = excluded.details WHERE details IS NOT excluded.details"
-);
+/// Inserts numbers, which come as pairs with their orders: SQLite would read an order's whole subject again for each of them.
+const INSERT_NUMBERS: &str = "
+    INSERT INTO order_numbers (order_id, project, phone_number)
+    SELECT o.id, o.project, v.value ->> 1 FROM json_each(?) AS v CROSS JOIN orders AS o ON o.id = v.value ->> 0
+    WHERE true ON CONFLICT DO NOTHING";
 
-const INSERT_NUMBERS: &str = new!(
-    "INSERT INTO order_numbers (order_id, project, phone_number) \
-     SELECT o.id, o.project, n.value ->> 'phone_number' \
-     FROM v CROSS JOIN orders AS o ON o.id = v.id CROSS JOIN json_each(v.details, '$.numbers') AS n \
-     WHERE n.value ->> 'phone_number' <> '' ON CONFLICT DO NOTHING"
-);
-
-const DELETE_GONE_NUMBERS: &str = new!(
-    "DELETE FROM order_numbers WHERE order_id IN (SELECT id FROM v) AND NOT EXISTS \
-         (SELECT 1 FROM v, json_each(v.details, '$.numbers') AS n \
-          WHERE v.id = order_id AND n.value ->> 'phone_number' = order_numbers.phone_number)"
-);
+/// Removes the numbers of orders that are not among the pairs. SQLite makes an index of the pairs.
+const DELETE_GONE_NUMBERS: &str = "
+    DELETE FROM order_numbers WHERE order_id IN (SELECT value FROM json_each(?))
+        AND (order_id, phone_number) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 
 /// Writes the subjects of the given orders, as far as they differ from the stored ones.
 pub(super) fn write(script: &mut Script, new: &[NewDetails]) {
     if new.is_empty() {
         return;
     }
-    let texts = details_text(new);
-    for sql in [UPSERT_DETAILS, INSERT_NUMBERS, DELETE_GONE_NUMBERS] {
-        script.add(sql).bind(texts.as_str());
-    }
+    let orders: Vec<i64> = new.iter().map(|new| new.order_id).collect();
+    let numbers = json(&new.iter().flat_map(numbers_of).collect::<Vec<_>>());
+    script.add(UPSERT_DETAILS).bind(details_text(new));
+    script.add(INSERT_NUMBERS).bind(numbers.as_str());
+    script
+        .add(DELETE_GONE_NUMBERS)
+        .bind(json(&orders))
+        .bind(numbers);
+}
+
+/// Returns the numbers by which an order can be found, each with the order's row.
+fn numbers_of(new: &NewDetails) -> impl Iterator<Item = (i64, &str)> {
+    let numbers = new.details.numbers.iter();
+    let numbers = numbers.map(|number| (new.order_id, number.phone_number.as_str()));
+    numbers.filter(|(_, phone_number)| !phone_number.is_empty())
 }
 
 const SELECT_DETAILS: &str = "

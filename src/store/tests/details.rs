@@ -101,6 +101,28 @@ async fn a_subject_is_kept_as_it_was_last_shown(on: Backend) {
     );
 }
 
+/// Thousands of numbers, of which some go and come: each step over them is written in time that grows with them, since with
+/// its square this test would take minutes.
+async fn an_order_may_have_thousands_of_numbers(on: Backend) {
+    let fixture = Fixture::on(on).await;
+    let numbers = |of: std::ops::Range<u64>| {
+        let numbers = of.map(|n| number(&format!("+614{n:08}"), "1.00"));
+        Some(subject("AU", numbers.collect()))
+    };
+    let count = "SELECT count(*) FROM order_numbers AS n JOIN orders AS o ON o.id = n.order_id WHERE o.sinch_id = 'o1'";
+    fixture.knows("o2").await;
+    fixture.shows("o2", 10, numbers(0..10)).await;
+    fixture.knows("o1").await;
+    for shown in [0..6000, 0..6000, 3000..9000] {
+        fixture.shows("o1", 10, numbers(shown)).await;
+    }
+    assert_eq!(fixture.number(count).await, 6000);
+    let lowest = "SELECT min(substr(phone_number, 5)) FROM order_numbers AS n JOIN orders AS o ON o.id = n.order_id \
+                  WHERE o.sinch_id = 'o1'";
+    assert_eq!(fixture.place.texts(lowest).await, ["00003000"]);
+    assert_eq!(fixture.history("o2").await.order.details.numbers.len(), 10);
+}
+
 async fn an_order_is_found_by_any_part_of_a_number_and_by_its_region(on: Backend) {
     let fixture = Fixture::on(on).await;
     for (order, secs, region, phone_number) in [
@@ -318,6 +340,7 @@ async fn a_spoilt_subject_hides_no_order(on: Backend) {
 
 suite!(
     a_subject_is_kept_as_it_was_last_shown,
+    an_order_may_have_thousands_of_numbers,
     an_order_is_found_by_any_part_of_a_number_and_by_its_region,
     orders_are_listed_by_change_alert_and_age,
     deliveries_are_listed_by_order_decision_phase_and_time,

@@ -27,7 +27,7 @@ const AFTER: Param = Param::new(
 const SINCE: Param = Param::new(
     "since",
     Kind::Time,
-    "where there is no `after`: the events of this time or later, and perhaps some of the minute before",
+    "where there is no `after`: the events from the first one of this time or later",
 );
 const FEED: Param = Param::new(
     "feed",

@@ -9,7 +9,7 @@ use crate::store::postgres::error::Fault;
 use crate::store::postgres::lane::bounded;
 use crate::store::postgres::reach::{bounds, shortened};
 use crate::store::sql::cursor::List;
-use crate::store::sql::feed::{FeedMarks, before};
+use crate::store::sql::feed::{BEFORE_TIME, FeedMarks, before};
 use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
 use crate::store::sql::reach::{ALL, Listed, Reach};
 use crate::store::{
@@ -110,8 +110,11 @@ impl Store {
         bounded(async || {
             let mut work = self.shared.readers.begin_reading().await?;
             let numbers = bounds(&mut work, Listed::EVENTS, Some(time), None).await?;
+            let after = sqlx::query_scalar(BEFORE_TIME);
+            let after = after.bind(before(&numbers)).bind(time.0);
+            let after = after.fetch_one(&mut *work).await?;
             work.undo().await?;
-            Ok(before(&numbers))
+            Ok(after)
         })
         .await
     }

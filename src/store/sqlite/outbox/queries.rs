@@ -3,7 +3,7 @@
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::store::sql::cursor::List;
-use crate::store::sql::feed::{FeedMarks, before};
+use crate::store::sql::feed::{BEFORE_TIME, FeedMarks, before};
 use crate::store::sql::json;
 use crate::store::sql::notifications::{self, page, select_page, select_targets, target_of_row};
 use crate::store::sql::reach::{ALL, Listed, Reach};
@@ -98,7 +98,9 @@ impl Store {
     pub(in crate::store) async fn events_since(&self, time: Time) -> Result<i64, StoreError> {
         let mut db = self.readers.begin().await?;
         let numbers = bounds(&mut db, Listed::EVENTS, Some(time), None).await?;
-        Ok(before(&numbers))
+        let after = sqlx::query_scalar(BEFORE_TIME);
+        let after = after.bind(before(&numbers)).bind(time.0);
+        Ok(after.fetch_one(&mut *db).await?)
     }
 
     pub(in crate::store) async fn targets(&self) -> Result<Vec<TargetRow>, StoreError> {

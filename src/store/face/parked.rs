@@ -1,6 +1,6 @@
 //! Face of the store for what operators do with what is parked, and with all that is kept about an order.
 
-use super::{Dismissed, Kept, NewDelivery, ParkedFound, Store, StoreError};
+use crate::store::{Dismissed, Kept, NewDelivery, ParkedFound, Store, StoreError};
 use number_order::{OrderKey, Time};
 
 impl Store {

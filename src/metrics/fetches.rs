@@ -30,7 +30,7 @@ pub struct ApiView {
     #[serde(serialize_with = "explained_if_any")]
     #[schema(schema_with = crate::explain::coded_if_any::<FetchOutcome>)]
     pub outcome: Option<FetchOutcome>,
-    /// Number of the project's fetches in a row without an answer, whosever fault that was: the last, and those before it.
+    /// Number of the project's fetches in a row without an answer, for whatever reason: the last, and those before it.
     #[serde(skip)]
     pub unanswered: u32,
     /// Time at which the first of these fetches was recorded.

@@ -71,7 +71,7 @@ impl Metrics {
     }
 
     /// Returns the metrics of a service that has been running since `started` and goes on with another configuration now:
-    /// all that is counted is counted anew.
+    /// all counts begin at 0.
     pub fn after_reload(started: Instant, now: Time) -> Metrics {
         Metrics {
             started,

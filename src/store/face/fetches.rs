@@ -11,7 +11,7 @@ use crate::store::{
 use number_order::{Id, Time};
 
 impl Store {
-    /// Leases orders that are due for a fetch, as many as the project's rate allows, and counts the attempts.
+    /// Leases orders that are due for a fetch, at most what the project's rate allows, and counts the attempts.
     ///
     /// The backend counts the fetches against the rate, so that all processes that share it keep to one rate together.
     ///
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Returns a project's circuit as the processes that share the store have left it; `None` if this process has the
-    /// store to itself, and nobody else changes the circuit.
+    /// store to itself, and no other changes the circuit.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Stores a project's circuit, which was known as it was `before`. Where several processes share the store, a change
-    /// that another one has made meanwhile stays, unless the circuit is open for longer now.
+    /// that another one has made since stays, unless the circuit is open for longer now.
     ///
     /// # Errors
     ///

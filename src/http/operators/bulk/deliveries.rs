@@ -83,7 +83,7 @@ where
     .await
 }
 
-/// Has all parked deliveries that fit processed anew.
+/// Has all parked deliveries that fit processed again.
 #[utoipa::path(
     post,
     path = "/api/v1/bulk/deliveries/replay",

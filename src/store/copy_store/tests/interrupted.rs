@@ -1,4 +1,4 @@
-//! Copies that are broken off, and go on or begin anew.
+//! Copies that are broken off, and go on or start over.
 
 use super::filling::filled;
 use super::*;
@@ -124,7 +124,7 @@ async fn unfinished(source: &Place, target: &Place) {
 }
 
 /// The control of the comparison: whatever is other in the copy is found and named, the copy stays unfinished, and the next run
-/// begins anew.
+/// starts over.
 #[tokio::test]
 async fn whatever_differs_is_found_and_copied_anew() {
     let target = target!();
@@ -209,7 +209,7 @@ async fn a_copy_of_what_has_changed_since_begins_anew() {
     let said = said_by_copy(&source.path(), &target).await;
     assert!(said[0].contains("beginning anew"), "{said:?}");
 
-    // An unchanged source is not begun anew.
+    // With an unchanged source the copy does not start over.
     target.edit("UPDATE store_copy SET ended_at = NULL").await;
     let said = said_by_copy(&source.path(), &target).await;
     assert!(said[0].contains("going on"), "{said:?}");

@@ -17,7 +17,7 @@ use sinch_simulator::simulation::{Scenario, Strategy, Tally};
 const FETCHES_MAX: f64 = 3.0;
 /// Minimum number of orders in a simulation with which a control cannot pass by chance.
 const CONTROLS_MIN: u64 = 20_000;
-/// Divisor for the other scenarios: one order in so many is played again without a single callback, again against a
+/// Divisor for the other scenarios: one order in this number is played again without a single callback, again against a
 /// Sinch that soon forgets, and again where many fail alone.
 const BESIDES: u64 = 10;
 

@@ -1,4 +1,4 @@
-//! The target's ledger: each change was told, in sequence and unaltered, whatever died meanwhile.
+//! The target's ledger: each change was told, in sequence and unaltered, whatever died in between.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

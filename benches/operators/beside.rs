@@ -26,7 +26,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 struct Run {
     per_second: f64,
     p50_ms: f64,
-    /// Number of questions that were answered meanwhile.
+    /// Number of questions that were answered during the calls.
     asked: usize,
 }
 
@@ -79,7 +79,7 @@ pub async fn measure(
     Ok(())
 }
 
-/// Calls the service as fast as it answers, with an operator who asks about so many orders, or with none.
+/// Calls the service as fast as it answers, with an operator who asks about this number of orders, or with none.
 async fn called(
     service: &Service,
     callbacks: &Arc<Callbacks>,

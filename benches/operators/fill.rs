@@ -14,10 +14,10 @@ use crate::DELIVERIES_EACH;
 /// Time from the first order to the last.
 pub const SPAN: Duration = Duration::from_secs(60 * 24 * 3600);
 
-/// Share of the orders that are open, the newest: one in so many.
+/// Share of the orders that are open, the newest: one in this number.
 const OPEN_SHARE: usize = 20;
 
-/// Share of the deliveries that are parked: the ninth of so many.
+/// Share of the deliveries that are parked: the ninth of this number.
 pub const PARKED_SHARE: usize = 25_000;
 
 /// Number of changes of state, and of events, of each order.
@@ -187,7 +187,7 @@ fn statement(dialect: Dialect, rows: Rows, sql: &str, orders: usize) -> String {
     }
 }
 
-/// Makes the file of a service with so many orders.
+/// Makes the file of a service with this number of orders.
 pub async fn sqlite(settings: &Settings, orders: usize) -> Outcome<()> {
     // The program itself makes the tables.
     Service::start(settings).await.stop_well().await;
@@ -219,7 +219,7 @@ pub async fn sqlite(settings: &Settings, orders: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Fills a database of PostgreSQL with so many orders.
+/// Fills a database of PostgreSQL with this number of orders.
 pub async fn postgres(
     server: &Server,
     database: &str,

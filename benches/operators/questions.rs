@@ -1,4 +1,4 @@
-//! What operators ask: requests and commands, each with what it asks about chosen anew each time.
+//! What operators ask: requests and commands, each with what it asks about chosen each time.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use testkit::now;
 use crate::DELIVERIES_EACH;
 use crate::fill::{CHANGES_EACH, PARKED_SHARE, SPAN};
 
-/// Requests; the parts in braces are chosen anew each time.
+/// Requests; the parts in braces are chosen each time.
 pub const REQUESTS: &[&str] = &[
     "/status",
     "/metrics",
@@ -196,7 +196,7 @@ impl Choice {
         }
     }
 
-    /// Returns a time so many seconds ago.
+    /// Returns a time that lies this number of seconds back.
     fn time(&mut self, secs: Range<u64>) -> String {
         let ago = self.rng.u64(secs) as i64 * 1_000_000;
         let at = jiff::Timestamp::from_microsecond(now().0 - ago).expect("a time");

@@ -51,7 +51,7 @@ pub async fn measure(
     Ok(())
 }
 
-/// Sends so many requests, and returns the time that each took. The first one loads the pages that every answer needs, and is
+/// Sends this number of requests, and returns the time that each took. The first one loads the pages that every answer needs, and is
 /// not counted.
 async fn requests(
     connection: &mut Connection,
@@ -75,7 +75,7 @@ async fn requests(
     Ok(took)
 }
 
-/// Runs a command so many times, and returns the time that each took. The first one is not counted.
+/// Runs a command this number of times, and returns the time that each took. The first one is not counted.
 async fn commands(
     settings: &Settings,
     runs: usize,

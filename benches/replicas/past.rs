@@ -1,7 +1,7 @@
 //! Time that the store takes to accept deliveries and to process them, with few and with many deliveries in the past.
 //!
 //! Steps are timed on two kinds of orders: those that came last, as events mostly are about, and any of the past. Each of the
-//! latter lies on a page of its own, which the server reads anew and writes to its log as a whole. So the cost of such a step
+//! latter lies on a page of its own, which the server reads each time and writes to its log as a whole. So the cost of such a step
 //! is shown, and not judged.
 
 use std::ops::RangeInclusive;

@@ -17,7 +17,7 @@ use crate::Results;
 /// Number of replicas that are compared with one.
 const REPLICAS: usize = 3;
 
-/// Minimum rate of one replica, as a multiple of the plain receiver's, at so many connections.
+/// Minimum rate of one replica, as a multiple of the plain receiver's, at this number of connections.
 const OF_PLAIN: [(usize, f64); 2] = [(64, 3.0), (256, 5.0)];
 
 /// Minimum rate of three replicas, as a multiple of that of one: they share one machine, so all that they can do is to

@@ -9,7 +9,7 @@ use listenfd::ListenFd;
 use super::error::StartError;
 use crate::config::Config;
 
-/// Listeners of the service. They stay open from one run of the service to the next, so that whoever connects meanwhile
+/// Listeners of the service. They stay open from one run of the service to the next, so that a caller that connects in between
 /// waits in the system's queue and is not refused.
 pub struct Listeners {
     started: Instant,

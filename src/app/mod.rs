@@ -56,7 +56,7 @@ impl App {
         self.abort.clone()
     }
 
-    /// Returns the receiver of the operators' requests to read the configuration anew. Unless it is taken, they are
+    /// Returns the receiver of the operators' requests to read the configuration again. Unless it is taken, they are
     /// refused.
     pub fn take_reloads(&mut self) -> Option<ReloadReceiver> {
         self.reloads.take()

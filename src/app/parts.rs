@@ -37,7 +37,7 @@ pub(super) struct PartsInput {
     pub callbacks_listener: TcpListener,
     pub operators_listener: TcpListener,
     pub limits: ListenerLimits,
-    /// Sender of the operators' requests to read the configuration anew.
+    /// Sender of the operators' requests to read the configuration again.
     pub reload: ReloadSender,
     pub shared: Shared,
 }

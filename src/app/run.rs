@@ -16,7 +16,7 @@ impl App {
     ///
     /// Returns an error if a part of the service failed. Nothing that was acknowledged is lost by that.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
-        // Whoever takes none has no configuration to read anew.
+        // An owner that has not taken it has no configuration to read again.
         drop(self.reloads.take());
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -38,7 +38,7 @@ impl App {
     async fn drain(mut self) -> Result<(), RunError> {
         // The time that the writer needs for its last checkpoint is kept back from the other parts.
         let soft = soft_grace(self.grace);
-        // Whoever connects from now on is refused, unless the listeners were taken from here.
+        // A caller that connects from now on is refused, unless the listeners were taken from here.
         drop(self.listeners.take());
         self.metrics.drain();
         self.stop.cancel();

@@ -1,4 +1,4 @@
-//! `listen`: a small receiver for whoever writes one. It prints what comes, and if it is genuine, and keeps nothing.
+//! `listen`: a small receiver for those who write one. It prints what comes, and if it is genuine, and keeps nothing.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ pub(super) const ORDERS: &str = "/api/v1/orders";
 /// Maximum number of orders that are listed where a part of a number fits several.
 pub(super) const LISTED_MAX: usize = 20;
 
-/// What fits the text with which somebody names an order.
+/// What fits the text with which a user names an order.
 pub(super) enum Known {
     /// No order.
     Nothing { named: String },

@@ -62,8 +62,8 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Reads a page of this length. The service looks through so many rows for one answer; it is asked again until the page is full
-/// or the list ends.
+/// Reads a page of this length. The service looks through a limited number of rows for one answer; it is asked again until the
+/// page is full or the list ends.
 pub(super) async fn full_page(
     service: &Service,
     path: &'static str,

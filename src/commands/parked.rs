@@ -98,7 +98,7 @@ async fn print_lists(
     Ok(())
 }
 
-/// Returns what can be done about these callbacks. To process anew what cannot be cured is not offered.
+/// Returns what can be done about these callbacks. What cannot be cured is not offered to be processed again.
 fn delivery_cures(deliveries: &[Value]) -> Vec<(&'static str, Vec<&str>)> {
     let mut cures = vec![("see one", vec!["parked", "DELIVERY"])];
     let codes: BTreeSet<&str> = deliveries

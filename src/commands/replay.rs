@@ -1,4 +1,4 @@
-//! `replay`: parked callbacks are processed anew.
+//! `replay`: parked callbacks are processed again.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub struct Arguments {
     options: Options,
 }
 
-/// Makes the running service process parked callbacks anew. One that it does not understand now either stays parked.
+/// Makes the running service process parked callbacks again. One that it does not understand now either stays parked.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     command_error::ended(replay(config, &arguments).await, arguments.options.json)
 }

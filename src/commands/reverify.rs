@@ -1,4 +1,4 @@
-//! `reverify`: callbacks that were refused are judged anew, and those that pass both checks now are admitted.
+//! `reverify`: callbacks that were refused are judged again, and those that pass both checks now are admitted.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub struct Arguments {
     options: Options,
 }
 
-/// Has the running service judge its quarantine anew, by the configuration that it runs with.
+/// Has the running service judge its quarantine again, by the configuration that it runs with.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
     command_error::ended(reverify(config, &arguments).await, arguments.options.json)
 }

@@ -1,4 +1,4 @@
-//! `serve`: the service itself. At SIGHUP it reads its configuration anew, and goes over to it without closing a listener.
+//! `serve`: the service itself. At SIGHUP it reads its configuration again, and goes over to it without closing a listener.
 
 use std::future::pending;
 use std::path::Path;
@@ -83,7 +83,7 @@ struct Service<'a> {
     log: Logging,
     traces: Traces,
     stop: CancellationToken,
-    /// SIGHUP, at which the configuration is read anew.
+    /// SIGHUP, at which the configuration is read again.
     reload: Signal,
 }
 
@@ -173,7 +173,7 @@ impl Service<'_> {
             let read = self.read(kept);
             if let Some(reply) = reply {
                 let faults = read.as_ref().map(drop).map_err(Clone::clone);
-                // Whoever asked may have left.
+                // The operator who asked may have left.
                 let _ = reply.send(faults);
             }
             match read {

@@ -39,7 +39,7 @@ pub(super) fn stop_or_report() -> Result<CancellationToken, ExitCode> {
     stop_signal().map_err(|error| report(&error))
 }
 
-/// Returns SIGHUP as a signal to read the configuration anew, or reports why there is none. Without this, it would kill the
+/// Returns SIGHUP as a signal to read the configuration again, or reports why there is none. Without this, it would kill the
 /// program.
 pub(super) fn reload_signal() -> Result<Signal, ExitCode> {
     signal(SignalKind::hangup()).map_err(|error| report(&error))

@@ -44,7 +44,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Returns the lines of these rows, within so many columns of a terminal, if there is one.
+    /// Returns the lines of these rows, within the columns of a terminal, if there is one.
     fn format_rows(&mut self, rows: Vec<[String; N]>, columns: Option<usize>) -> Vec<String> {
         if rows.is_empty() {
             return Vec::new();

@@ -114,7 +114,7 @@ impl AdmissionControl {
     }
 
     /// Decides on a connection to the listener from its peer's address alone. While as many connections are served as may
-    /// be, the decision takes a little: those behind it wait in the system meanwhile.
+    /// be, the decision takes a little: those behind it wait in the system until then.
     pub async fn admit(&self, peer: IpAddr) -> Admission {
         let sources = self.sources.as_ref();
         if !sources.is_none_or(|sources| sources.may_connect(peer)) {

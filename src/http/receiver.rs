@@ -1,4 +1,4 @@
-//! A small receiver for whoever writes one: it hands on what comes, and answers as it was told to.
+//! A small receiver for those who write one: it hands on what comes, and answers as it was told to.
 
 use std::io;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Judgement anew of callbacks that were refused, by the configuration as it is now.
+//! Second judgement of callbacks that were refused, by the configuration as it is now.
 
 use sinch_numbers::signature;
 

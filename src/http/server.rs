@@ -40,7 +40,7 @@ pub struct Timeouts {
     pub grace: Duration,
 }
 
-/// Maximum number of connections that wait in the system until the service accepts them. With so many, callers that all
+/// Maximum number of connections that wait in the system until the service accepts them. With this number, callers that all
 /// come at the same time need no second attempt, which takes a second.
 const BACKLOG: i32 = 1024;
 

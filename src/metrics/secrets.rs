@@ -212,7 +212,7 @@ mod tests {
         assert_eq!((count(0), count(1)), ((0, None, None), (0, None, None)));
         secrets.verified(&project(), 1, Time(5));
         secrets.verified(&project(), 1, Time(7));
-        // Nobody counts for a secret that is not there, nor for a project without any.
+        // Nothing is counted for a secret that is not there, nor for a project without any.
         secrets.verified(&project(), 2, Time(9));
         secrets.verified(&Id::new("p2").expect("an id"), 0, Time(9));
         assert_eq!(count(0), (0, None, None));

@@ -24,7 +24,7 @@ const FETCH_MAX: Duration = Duration::from_secs(30);
 /// Wait after the first attempt that fails. It doubles with each further one, up to the interval.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Number of comparisons at most that callbacks cause in one interval. Whoever may call can send as many as they like.
+/// Number of comparisons at most that callbacks cause in one interval. A peer that may call can cause any number.
 const EXTRA_MAX: u32 = 60;
 
 /// Worker that compares the secrets of one project.

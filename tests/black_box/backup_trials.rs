@@ -1,4 +1,4 @@
-//! A backup that is tried elsewhere, as the document says: the service shows it, calls nobody and tells nobody.
+//! A backup that is tried elsewhere, as the document says: the service shows it, calls no API and tells no target.
 
 use std::path::Path;
 

@@ -126,7 +126,7 @@ async fn a_body_that_trickles_is_cut_off() {
     assert!(line.hangs_up_within(PATIENCE).await);
     assert_eq!(service.refused("body").await, 1);
 
-    // If a caller hangs up in the middle of a body, nobody is left to answer, and the callback is not accepted.
+    // If a caller hangs up in the middle of a body, no caller is left to answer, and the callback is not accepted.
     let mut line = open(&service).await;
     line.send(good("e2").head()).await;
     line.send("{").await;

@@ -1,4 +1,4 @@
-//! The feed of events: whoever asks misses none, waits for no longer than is needed, and holds up no stop.
+//! The feed of events: a reader misses none, waits for no longer than is needed, and holds up no stop.
 
 use std::time::{Duration, Instant};
 

@@ -135,7 +135,7 @@ impl Consumer {
         Consumer { end, task }
     }
 
-    /// Returns what the consumer has read once it has come to the event with the given number.
+    /// Returns what the consumer has read once it has reached the event with the given number.
     pub async fn until(self, last: i64) -> Read {
         self.end.send_replace(last);
         let read = tokio::time::timeout(PATIENCE, self.task).await;

@@ -22,7 +22,7 @@ const BODY_MAX_BYTES: usize = 1 << 20;
 /// Body of Sinch's 404 for what it does not know.
 const NOT_FOUND: &str = r#"{"error":{"code":404,"message":"","status":"NOT_FOUND","details":[]}}"#;
 
-/// Harm that a request comes to.
+/// Harm that is done to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
     /// It is held back, so that it takes no effect before the release.
@@ -104,7 +104,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Records a request, and returns the harm that it comes to.
+    /// Records a request, and returns the harm that is to be done to it.
     fn came(&self, request: String) -> Option<Harm> {
         let mut requests = self.requests.lock().expect("nobody panics with the lock");
         requests.push(request);

@@ -30,7 +30,7 @@ impl Play {
         Play { placed, proxy }
     }
 
-    /// Starts `order place` through the proxy, and waits until the harm has come to one of its requests.
+    /// Starts `order place` through the proxy, and waits until the harm is done to one of its requests.
     async fn held(&self, point: Point, harm: Harm) -> Process {
         let settings = self.placed.settings.clone();
         let settings = settings
@@ -110,7 +110,7 @@ async fn of_two_commands_at_once_one_creates_the_order_and_both_place_it() {
 async fn a_create_that_another_command_is_at_is_waited_for() {
     let play = Play::new(56).await;
     let held = play.held(Point::Create, Harm::AnswerHeldBack).await;
-    // The other command gives up after the time for a request, which is short here.
+    // The other command ends after the time for a request, which is short here.
     let other = play.placed.place(&[]).await;
     assert_eq!(other.code, MAY_BE_CREATED, "{other:?}");
     for said in [

@@ -53,7 +53,7 @@ impl Places {
         let own = format!("PPid:\t{}\n", std::process::id());
         for process in fs::read_dir("/proc").expect("a folder") {
             let path = process.expect("a process").path();
-            // Others may end meanwhile, and those that hide their variables do so from all but root.
+            // Others may end at any moment, and those that hide their variables do so from all but root.
             let read = |name: &str| fs::read(path.join(name)).unwrap_or_default();
             if String::from_utf8_lossy(&read("status")).contains(&own) {
                 self.add("arguments", read("cmdline"));

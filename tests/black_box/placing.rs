@@ -200,7 +200,7 @@ async fn play(seed: u64) -> Result<(), String> {
                         .then_some(())
                 })
                 .await;
-                // Where that is lost too, nobody can ever know.
+                // Where that is lost too, there is no way to know.
                 if callbacks()
                     .iter()
                     .all(|one| one.order != *lost || one.copies == 0)

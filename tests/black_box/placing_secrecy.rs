@@ -8,7 +8,7 @@ use testkit::{Ended, PROJECT, Process, event, now, until};
 use crate::placed::{NUMBER, Placed};
 use crate::places::{Places, REGISTERED};
 
-/// Runs a command of a form, and looks at what of it anybody on the machine can see meanwhile.
+/// Runs a command of a form, and looks at what of it anybody on the machine can see while it runs.
 async fn watched(placed: &Placed, arguments: &[&str], places: &mut Places) -> Ended {
     let mut process = Process::start(placed.arguments(arguments));
     until("the command's end", async || {

@@ -1,4 +1,4 @@
-//! SIGHUP: the service goes over to what its configuration says now, and no caller is refused meanwhile.
+//! SIGHUP: the service goes over to what its configuration says now, and no caller is refused while it does.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -87,7 +87,7 @@ fn settings(folder: &TempDir) -> Settings {
     settings.set_project("api", "off")
 }
 
-/// Asserts that the service has every callback that was answered 200, or as many as a page has.
+/// Asserts that the service has every callback that was answered 200, or a full page of them.
 async fn all_kept(service: &Service, answered: usize) {
     let kept = service.list("/api/v1/deliveries?limit=1000").await.len();
     assert_eq!(kept, answered.min(1000), "of {answered}");

@@ -8,7 +8,7 @@ use testkit::{
     PATH, PROJECT, Request, SECRET, Service, Settings, Target, event, folder, id, now, play, until,
 };
 
-/// A secret that somebody has set at Sinch without a word.
+/// A secret that a person has set at Sinch without a word.
 const OTHER: &str = "another-secret-that-nobody-told-us-of-7kq";
 
 struct Place {
@@ -146,7 +146,7 @@ async fn a_wrong_signature_has_the_secret_compared_soon() {
         })
         .await;
     place.simulator.set_secret(SecretString::from(OTHER));
-    // At most once a minute, whoever sends what.
+    // At most once a minute, whatever is sent.
     let found = until("drift", async || {
         assert_eq!(place.send(OTHER, "refused").await, 401);
         let secret = place.service.status().await["secrets"][PROJECT].clone();

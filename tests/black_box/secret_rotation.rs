@@ -270,7 +270,7 @@ fn step_of(line: &str) -> Option<&'static str> {
 enum Moment {
     /// As soon as it has reported a step.
     AfterAStep,
-    /// After so many milliseconds.
+    /// After this number of milliseconds.
     Millis(u64),
 }
 

@@ -205,7 +205,7 @@ async fn a_lost_order_is_given_up_once_its_reservation_is_over() {
     let second = placed.place(&[]).await;
     assert_eq!(second.code, MAY_BE_CREATED, "{second:?}");
     age(3).await;
-    // The number is not available, so somebody else has it by now.
+    // The number is not available, so someone else has it by now.
     let over = placed.place(&[]).await;
     assert_eq!(over.code, Some(1), "{over:?}");
     assert!(over.err.contains("somebody else has it"), "{over:?}");

@@ -11,7 +11,7 @@
 //! | May it go there? | [`check_address`], for the address that is connected to |
 //! | What did it mean? | [`Attempt`], with the [`DeliveryFailure`] as a code |
 //! | When again? | [`RetrySchedule`], with the wait that [`retry_after`] reads |
-//! | Is it genuine? | [`verify`], for whoever receives |
+//! | Is it genuine? | [`verify`], for those who receive |
 //!
 //! Requests are those of [Standard Webhooks 1.0.0](https://github.com/standard-webhooks/standard-webhooks): the body is
 //! signed with the id of the event, which stays the same, and the time of the attempt.

@@ -191,7 +191,7 @@ pub fn may_end(
 /// Judges a create whose answer was lost by the availability of the ordered number, before the create and now.
 ///
 /// A number can be reserved only once, so one that was available and still is was presumably not ordered. A number that
-/// is no longer available was ordered by this create or taken by somebody else; the two look the same.
+/// is no longer available was ordered by this create or taken by someone else; the two look the same.
 pub fn judge_lost_create(before: Option<bool>, now: Option<bool>) -> StepOutcome {
     if before == Some(true) && now == Some(true) {
         StepOutcome::NoEffectSeen

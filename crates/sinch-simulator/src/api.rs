@@ -144,7 +144,7 @@ impl ApiHandler {
         bearer_token(headers).is_some_and(|token| lock(&self.tokens).remove(token).is_some())
     }
 
-    /// Counts a call with the token of a request. Returns `true`, and forgets the token, if it was good for so many
+    /// Counts a call with the token of a request. Returns `true`, and forgets the token, if it was good for this number of
     /// calls already. A token that is new is never refused.
     pub fn wears_out(&self, headers: &HeaderMap, calls_max: usize) -> bool {
         let mut tokens = lock(&self.tokens);

@@ -215,7 +215,7 @@ impl Simulator {
         lock(&self.shared.secret).clone()
     }
 
-    /// Changes the secret with which callbacks are signed, as somebody does who uses Sinch's dashboard.
+    /// Changes the secret with which callbacks are signed, as a user of Sinch's dashboard does.
     pub fn set_secret(&self, secret: SecretString) {
         *lock(&self.shared.secret) = secret;
     }

@@ -14,7 +14,7 @@ const OWN_FORM_FILE: &str = "mine.toml";
 /// Name of the copy of the database that the demo tells a person to make.
 const COPY_FILE: &str = "copy.db";
 
-/// The demo as somebody reaches it from another terminal.
+/// The demo as a user reaches it from another terminal.
 pub struct Around<'a> {
     /// Folder with the configuration for commands.
     pub folder: &'a Path,

@@ -137,7 +137,7 @@ impl Book {
 pub struct SharedBook(Arc<Mutex<Book>>);
 
 impl SharedBook {
-    /// Returns the book, which the receiver cannot write in meanwhile.
+    /// Returns the book, which the receiver cannot write in until the guard is dropped.
     pub fn read(&self) -> MutexGuard<'_, Book> {
         lock(&self.0)
     }

@@ -14,7 +14,7 @@ use crate::files::read_text_limited;
 /// Maximum size of a file of secrets, as the configuration has it.
 const FILE_MAX_BYTES: u64 = 64 * 1024;
 
-/// File of secrets, which no other run of the command changes meanwhile.
+/// File of secrets, which no other run of the command changes as long as this value lives.
 pub(super) struct SecretsFile {
     /// Path of the file itself, also where the configuration names a link to it.
     path: PathBuf,

@@ -78,7 +78,7 @@ impl Verifier {
         Ok(read::<Found>(&answer)?.secret)
     }
 
-    /// Has the service read its configuration anew, and waits until these secrets are in force, and no others.
+    /// Has the service read its configuration again, and waits until these secrets are in force, and no others.
     pub async fn reload(&self, secrets: &[SecretString]) -> Result<(), CommandError> {
         let asked = async || self.service.post("/api/v1/reload", None).await;
         patiently(asked).await.map_err(|error| {
@@ -110,7 +110,7 @@ impl Verifier {
 }
 
 /// Makes a request, again and again for a while if its failure may pass: the service is gone over to another configuration, or
-/// is started anew.
+/// is started again.
 async fn patiently(
     request: impl AsyncFn() -> Result<String, ServiceError>,
 ) -> Result<String, ServiceError> {

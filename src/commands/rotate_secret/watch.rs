@@ -29,7 +29,7 @@ impl Rotation {
             }
             sleep(PAUSE).await;
             let in_force = self.verifier.in_force().await?;
-            // Another configuration, or other secrets: all is looked at anew.
+            // Another configuration, or other secrets: all is looked at again.
             if in_force.secrets.len() != standing.file.len() {
                 return Ok(());
             }

@@ -40,7 +40,7 @@ enum TlsMode {
     Verified,
     /// The server's certificate, whatever host it names.
     AnyHost,
-    /// Nothing: whoever can put themselves between can read everything.
+    /// Nothing: an attacker on the way can read everything.
     Unverified,
     /// Nothing is encrypted.
     Off,

@@ -73,13 +73,13 @@ pub struct Settings {
     pub callers: Vec<Caller>,
     /// Projects, each with the notification that closes its circuit at once; `None`: its API is off.
     pub projects: BTreeMap<Id, Option<Arc<Notify>>>,
-    /// What the callback listener knows of projects and callers, by which what it refused is judged anew.
+    /// What the callback listener knows of projects and callers, by which what it refused is judged again.
     pub callbacks: Arc<callback_checks::Settings>,
     /// URLs of the projects' own callback paths, where it is known how Sinch reaches them.
     pub callback_urls: BTreeMap<Id, String>,
     /// Secrets with which callbacks of each project may be signed, in the order in which they are counted.
     pub secrets: BTreeMap<Id, Vec<SecretString>>,
-    /// Sender of requests to read the configuration anew.
+    /// Sender of requests to read the configuration again.
     pub reload: ReloadSender,
     /// Thresholds at which alerts about orders fire.
     pub deadlines: Limits,

@@ -50,7 +50,7 @@ pub(super) fn delivery_id(path: Result<Path<DeliveryPath>, PathRejection>) -> Re
     Ok(path_params(path, unknown_delivery)?.delivery)
 }
 
-/// Has a parked delivery processed anew: this program may understand what an earlier one did not, or the cause is removed.
+/// Has a parked delivery processed again: this program may understand what an earlier one did not, or the cause is removed.
 #[utoipa::path(
     post,
     path = "/api/v1/deliveries/{delivery}/replay",
@@ -70,7 +70,7 @@ async fn replay(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Has one parked delivery processed anew.
+/// Has one parked delivery processed again.
 pub(super) async fn replay_delivery(context: &Context, delivery: i64) -> Result<(), Problem> {
     let parked = match context.store.parked(delivery).await? {
         ParkedFound::Parked(parked) => parked,

@@ -1,4 +1,4 @@
-//! Callbacks that were refused and are perhaps genuine: they are listed, judged anew, and dismissed.
+//! Callbacks that were refused and are perhaps genuine: they are listed, judged again, and dismissed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::http::reverify::{Refused, judge};
 use crate::store::{Accepted, NewDelivery, QuarantineFilter, QuarantineReason, QuarantineRow};
 use number_order::Id;
 
-/// Time after which a request to judge callbacks anew answers, so that no caller waits long for it.
+/// Time after which a request to judge callbacks again answers, so that no caller waits long for it.
 const REVERIFY_FOR: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -84,7 +84,7 @@ async fn list_quarantine(
     Ok(PrettyJson(context.store.quarantined(&filter).await?.into()))
 }
 
-/// Body of a request to judge callbacks anew.
+/// Body of a request to judge callbacks again.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReverifyRequest {
@@ -123,7 +123,7 @@ impl Object for ReverifyRequest {
     ];
 }
 
-/// What became of callbacks that were judged anew.
+/// What became of callbacks that were judged again.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Reverified {
     /// Callbacks that are in the inbox now; in a dry run, that would be.

@@ -1,4 +1,4 @@
-//! `POST /api/v1/reload`: the service reads its configuration anew, as at SIGHUP.
+//! `POST /api/v1/reload`: the service reads its configuration again, as at SIGHUP.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::http::problem::Problem;
 /// Sender of what the reading of the configuration has found: its faults, if it has any.
 type Reply = oneshot::Sender<Result<(), Vec<String>>>;
 
-/// Sender of requests to read the configuration anew.
+/// Sender of requests to read the configuration again.
 pub type ReloadSender = mpsc::Sender<Reply>;
 
-/// Receiver of requests to read the configuration anew.
+/// Receiver of requests to read the configuration again.
 pub type ReloadReceiver = mpsc::Receiver<Reply>;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {

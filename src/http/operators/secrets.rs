@@ -97,7 +97,7 @@ struct SigningSecret {
     secret: Option<String>,
 }
 
-/// Finds the secret that made a signature, as the callback listener does. So whoever knows a secret finds out that it is
+/// Finds the secret that made a signature, as the callback listener does. So a client that knows a secret finds out that it is
 /// in force, and sends it nowhere.
 #[utoipa::path(
     get,

@@ -289,7 +289,7 @@ pub(super) const TABLES: [Table; 24] = [
         derive: derive::nothing,
         used_ids: None,
     },
-    // Progress of retention that cannot be true begins anew within its bounds, as at a start.
+    // Progress of retention that cannot be true starts over within its bounds, as at a start.
     Table {
         name: "service",
         columns: "id, bodies_emptied_through, deliveries_pruned_through, fetches_pruned_through, events_pruned_through, \
@@ -306,7 +306,7 @@ pub(super) const TABLES: [Table; 24] = [
         used_ids: None,
     },
     // The service that had the source is a replica that is gone. So the first start on the target sees for how long
-    // nobody was there, and fetches the open orders again, since callbacks may have been missed.
+    // no replica was there, and fetches the open orders again, since callbacks may have been missed.
     Table {
         name: "replicas",
         columns: "id, name, projects, started_at, seen_at, stopped_at",

@@ -6,7 +6,7 @@ use super::{CopiedTable, Copy, CopyStoreError, ROWS_MAX};
 use crate::store::sql::cells::{Cells, key};
 
 impl Copy<'_> {
-    /// Reads a table on both sides, and makes sure that they are equal. Where they are not, the next run begins anew.
+    /// Reads a table on both sides, and makes sure that they are equal. Where they are not, the next run starts over.
     pub(super) async fn verify_table(
         &mut self,
         table: &'static Table,

@@ -17,7 +17,7 @@ use crate::store::sql::unreadable::{JsonRow, UnreadableRow};
 use crate::store::{Claim, ClaimOrder, ClaimRequest, Claimed, StoreError};
 use number_order::{Id, OrderKey, Time};
 
-/// Condition on `orders AS o` that an order of the project is due and nobody has it.
+/// Condition on `orders AS o` that an order of the project is due and not leased.
 const DUE: &str = "o.project = $1 AND o.fetch_at <= $2 AND (o.leased_until_at IS NULL OR o.leased_until_at <= $2)";
 
 /// Condition that an order is not isolated.
@@ -102,7 +102,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 enum Grant {
     /// Nothing before the given time.
     NotBefore(Time),
-    /// Some orders, at most so many; the rate counts from the given time.
+    /// Some orders, at most this number; the rate counts from the given time.
     Some { orders: u32, from: Time },
 }
 

@@ -28,7 +28,7 @@ pub enum ClockSource {
 /// The database's clock, as it is seen from the program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// The database's clock is ahead of the program's by so many microseconds.
+    /// The database's clock is ahead of the program's by this number of microseconds.
     Ahead(i64),
     /// The time is what each request says.
     Requests,

@@ -165,7 +165,7 @@ impl Committer {
         }
     }
 
-    /// Commits batches of callbacks until nobody can send any more.
+    /// Commits batches of callbacks until all senders are dropped.
     ///
     /// # Errors
     ///

@@ -47,14 +47,14 @@ const READ_BACK: &str = "
         (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = current_user
             AND application_name LIKE 'sinch-callbacks %' AND query_start < clock_timestamp() - interval '5 s') AS unshipped";
 
-/// Writes and commits something that nobody reads, and that no table has.
+/// Writes and commits something that is never read, and that no table has.
 const TRIAL_COMMIT: &str = "SELECT pg_logical_emit_message(true, 'sinch-callbacks', 'trial')";
 
 /// Why commits do not end, and the cure.
 const UNSHIPPED: &str = "its commits wait for a standby, and none that synchronous_standby_names names is there: start one, or \
      take it out of that setting";
 
-/// Number of connections of all replicas whose commit waits for a standby, and was given up, at which no further one is
+/// Number of connections of all replicas whose commit waits for a standby, and was abandoned, at which no further one is
 /// made. They stay at the server until the standby is back, and would use up its connections, those for other programs,
 /// too.
 const UNSHIPPED_MAX: i64 = 4;
@@ -173,7 +173,7 @@ struct Found {
     isolation: String,
     encoding: String,
     version: i32,
-    /// Number of connections of all replicas whose commit waits for a standby, and was given up.
+    /// Number of connections of all replicas whose commit waits for a standby, and was abandoned.
     unshipped: i64,
 }
 

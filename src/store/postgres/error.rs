@@ -108,7 +108,7 @@ fn class_of(error: &sqlx::Error) -> Class {
 }
 
 /// Returns the class of one of PostgreSQL's codes. A code that is not listed is one that the caller can do nothing about
-/// but to connect anew.
+/// but to connect again.
 fn class_of_state(state: &str) -> Class {
     match state {
         // Serialization failure, deadlock, lock_timeout, statement_timeout.

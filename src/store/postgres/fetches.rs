@@ -239,7 +239,7 @@ async fn request_fetch(db: &mut PgConnection, key: &OrderKey, now: Time) -> Resu
     Ok(updated.rows_affected() == 1)
 }
 
-/// Maximum number of orders made known in one transaction, so that nobody waits long for a list.
+/// Maximum number of orders made known in one transaction, so that no other writer waits long for a list.
 const WATCHED_MAX: usize = 3000;
 
 const WATCH_ORDERS: &str = "

@@ -113,7 +113,7 @@ async fn forget_some(db: &mut PgConnection, key: &OrderKey) -> Result<bool, Faul
         return Ok(true);
     };
     let (order, project) = rows;
-    // The order comes first, as where it is processed: so nothing of it is processed meanwhile.
+    // The order comes first, as where it is processed: so nothing of it is processed until the commit.
     sqlx::query(LOCK_ORDER)
         .bind(order)
         .execute(&mut *db)

@@ -1,7 +1,7 @@
 //! Storing of deliveries: each callback is stored before it is answered 200.
 //!
 //! A batch is one statement with its commit. The key of a delivery holds its body's digest, so the statement itself tells
-//! what is new, also when two replicas take the same callback at once: nobody compares anything.
+//! what is new, also when two replicas take the same callback at once: nothing is compared.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,6 @@
-//! Lanes: each has the connections of one kind of work. One that is lost is made anew.
+//! Lanes: each has the connections of one kind of work. One that is lost is made again.
 //!
-//! A piece of work holds the connection as a value. If the work fails or is given up half-way, the connection is dropped
+//! A piece of work holds the connection as a value. If the work fails or is dropped half-way, the connection is dropped
 //! with it, and never used again: the server ends the transaction, and nothing late can be mistaken for an answer.
 
 use std::ops::{Deref, DerefMut};

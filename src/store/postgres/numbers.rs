@@ -165,7 +165,7 @@ pub(super) async fn note_events(
     Ok(heard)
 }
 
-/// Locks the numbers of a project that have been due for the longest time and that nobody is fetching.
+/// Locks the numbers of a project that have been due for the longest time and that no replica is fetching.
 const LOCK_DUE: &str = concat!(
     "SELECT json_build_array(n.id, n.phone_number)::text FROM projects AS p JOIN order_numbers AS n ON n.project = p.id \
      WHERE p.sinch_id = $1 AND n.fetch_at <= coalesce($2, ",

@@ -1,4 +1,4 @@
-//! Parked deliveries and orders: an operator has them processed anew, or dismisses them.
+//! Parked deliveries and orders: an operator has them processed again, or dismisses them.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};

@@ -32,7 +32,7 @@ use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 /// costs.
 pub(in crate::store) const BATCH_SIZES: RangeInclusive<u32> = 512..=1024;
 
-/// Takes deliveries out of the queue. Whoever takes them has locked their orders, so nobody is in the way.
+/// Takes deliveries out of the queue. The transaction that takes them has locked their orders, so no other is in the way.
 const TAKE: &str = "DELETE FROM pending WHERE id = ANY ($1) RETURNING id";
 
 /// Takes deliveries out of the queue for which no order is locked, as far as no other transaction is taking them.

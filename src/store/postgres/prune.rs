@@ -118,7 +118,7 @@ const OLD_EVENTS: &str = "
 const REMOVE_NOTIFICATIONS: &str =
     "DELETE FROM notifications WHERE event > $1 AND event <= $2 AND phase = 'delivered'";
 
-/// Removes the events due for removal of which nobody is to be told any more, but for the newest of each order: it has
+/// Removes the events due for removal of which no target is to be told any more, but for the newest of each order: it has
 /// the number from which the order's events count on. Those that were the newest when the mark passed them go, too.
 const REMOVE_EVENTS: &str = "
     DELETE FROM events WHERE sequence IN (
@@ -360,7 +360,7 @@ async fn prune_events(
     Ok(())
 }
 
-/// Reads the deliveries between two ids, as many as the step has room for.
+/// Reads the deliveries between two ids, at most what the step has room for.
 async fn beyond(
     db: &mut PgConnection,
     after: i64,

@@ -1,6 +1,6 @@
 //! Callbacks that were refused and are perhaps genuine: they are kept, listed, admitted to the inbox, or dismissed.
 //!
-//! Each replica counts what is kept before it adds to it, and nobody waits for another's count: where several find the last
+//! Each replica counts what is kept before it adds to it, and none waits for another's count: where several find the last
 //! room at once, a step of each finds place.
 
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ use number_order::Id;
 const DELIVERIES_MAX: i64 = 256;
 const ORDERS_MAX: i64 = 16;
 
-/// Locks a project: one replica removes from it at a time, and none begins a fetch of it meanwhile.
+/// Locks a project: one replica removes from it at a time, and none begins a fetch of it until the commit.
 const LOCK_PROJECT: &str = "SELECT id FROM projects WHERE sinch_id = $1 FOR UPDATE";
 
 const SOME_DELIVERIES: &str = "

@@ -12,7 +12,7 @@ use super::error::Fault;
 use super::refusal::OWN;
 use crate::store::StoreError;
 
-/// Key of the lock under which the schema is brought up to date: "SiCb". Nobody waits inside the server for it, since its
+/// Key of the lock under which the schema is brought up to date: "SiCb". No replica waits inside the server for it, since its
 /// time-outs would end the wait.
 const LOCK: i64 = 0x5369_4362;
 

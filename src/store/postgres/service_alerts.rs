@@ -1,6 +1,6 @@
 //! Alerts about the service: the facts that the database has, and what they change of the alerts.
 //!
-//! Each replica looks for changes, and each sees a part. So whoever looks locks the table first: what it reads then is newer
+//! Each replica looks for changes, and each sees a part. So a replica that looks locks the table first: what it reads then is newer
 //! than whatever another one has decided, and no alert fires or is resolved twice.
 
 use sqlx::PgConnection;
@@ -19,8 +19,8 @@ use number_order::{Id, Time};
 /// Others who read the alerts are not kept from it.
 const LOCK: &str = "LOCK TABLE service_alerts IN SHARE ROW EXCLUSIVE MODE";
 
-/// Facts about the projects. Of parked orders and deliveries, and of changes, only so many are looked at that no fact takes
-/// long to find.
+/// Facts about the projects. Of parked orders and deliveries, and of changes, only a limited number is looked at, so that no
+/// fact takes long to find.
 const PROJECT_FACTS: &str = "
     SELECT p.sinch_id AS project, p.active, p.heard_at, p.pause_reason, p.pause_fields,
         coalesce(o.orders, 0) AS orders_parked, coalesce(d.deliveries, 0) AS deliveries_parked,

@@ -92,13 +92,13 @@ const SELECT_MET_ORDERS: &str = concat!(
 /// Time that a count of all orders may take to be made for each answer.
 const COUNT_AT_ONCE: Duration = Duration::from_millis(250);
 
-/// Share of the time that counting all orders may take: one part in so many.
+/// Share of the time that counting all orders may take: one part in this number.
 const COUNT_SHARE: u32 = 30;
 
 /// Orders in each state, as they were last counted.
 ///
-/// No row keeps the count: each change of a state would wait for every other at that row. The orders are counted anew,
-/// by an index alone. Once there are so many that this takes long, the last count serves for a while.
+/// No row keeps the count: each change of a state would wait for every other at that row. The orders are counted each time,
+/// by an index alone. Once that takes long, the last count serves for a while.
 #[derive(Debug, Default)]
 pub(super) struct StateCounts(Mutex<Option<Counted>>);
 

@@ -32,7 +32,7 @@ const BEGIN_ANEW: &str = concat!(
     database_now!()
 );
 
-/// Makes the next run of the command begin anew.
+/// Makes the next run of the command start over.
 const SPOIL: &str = "UPDATE store_copy SET state = ''";
 
 const END: &str = concat!("UPDATE store_copy SET ended_at = ", database_now!());
@@ -190,7 +190,7 @@ impl Target {
         .await
     }
 
-    /// Notes that what was copied is not what the source holds, so that the next run begins anew.
+    /// Notes that what was copied is not what the source holds, so that the next run starts over.
     pub(in crate::store) async fn spoil(&mut self) -> Result<(), TargetFault> {
         bounded(async { Ok(execute(&mut self.db, SPOIL.to_owned()).await?) }).await
     }

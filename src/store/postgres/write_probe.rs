@@ -38,7 +38,7 @@ impl Store {
     }
 }
 
-/// Returns a callback that nobody else tries at the same moment: its row is undone, and nobody waits for it.
+/// Returns a callback that no other replica tries at the same moment: its row is undone, and none waits for it.
 fn trial_callback(project: &Id, now: Time) -> NewDelivery {
     NewDelivery {
         callback_key: None,

@@ -109,7 +109,7 @@ pub(in crate::store) fn counts(
     Ok(counts)
 }
 
-/// Columns of a row that operators see, and those by which it is judged anew.
+/// Columns of a row that operators see, and those by which it is judged again.
 macro_rules! listed {
     () => {
         "SELECT q.id, p.sinch_id AS project, q.reason, q.source, q.order_sinch_id, q.received_at, q.last_at, q.times, q.bytes \

@@ -1,6 +1,6 @@
 //! Part of a list that one page looks through, by the ids of its rows.
 //!
-//! Where no index has the rows that a filter asks for, a page looks through so many rows and no more, and the next page goes on
+//! Where no index has the rows that a filter asks for, a page looks through a limited number of rows, and the next page goes on
 //! there. So no answer takes long, however rare the rows are.
 //!
 //! Ids grow with time, so a time leads to an id. Every 64th row is in an index by its time, which costs next to nothing when

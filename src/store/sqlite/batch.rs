@@ -61,7 +61,7 @@ impl Statements {
     }
 }
 
-/// Returns the number of rows for which the smallest statement has room that takes so many rows.
+/// Returns the number of rows for which the smallest statement has room that takes this number of rows.
 pub(super) fn fitting_room(rows: usize) -> usize {
     ROWS[fitting_size(rows.min(ROWS_MAX))]
 }

@@ -258,7 +258,7 @@ impl Wal {
     }
 
     /// Returns `true` if the index is that of the log, and still has all pages that it had. With each restart of the log
-    /// both get other random numbers, and the index begins anew.
+    /// both get other random numbers, and the index starts over.
     fn has_intact_index(&self) -> bool {
         let mut header = [0; WAL_HEADER_BYTES];
         let read = self.file.read_exact_at(&mut header, 0);

@@ -53,7 +53,7 @@ const AHEAD_MAX: Duration = Duration::from_secs(25 * 3600);
 const CLAMP_FETCHES: &str =
     "UPDATE OR IGNORE orders SET fetch_at = ?1 WHERE project = ?2 AND fetch_at > ?1";
 
-/// Notes that a run is under way. Progress of retention that cannot be true, which this program never writes, begins anew
+/// Notes that a run is under way. Progress of retention that cannot be true, which this program never writes, starts over
 /// within its bounds: otherwise the database would refuse all progress.
 const BEGIN_SERVICE: &str = "
     UPDATE service SET clean_shutdown = 0,

@@ -95,7 +95,7 @@ pub(super) const REMOVE_NOTIFICATIONS: &str = "
     DELETE FROM notifications
     WHERE event > (SELECT events_pruned_through FROM service) AND event <= ? AND phase = 'delivered'";
 
-/// Removes the events due for removal of which nobody is to be told any more, but for the newest of each order: it has
+/// Removes the events due for removal of which no target is to be told any more, but for the newest of each order: it has
 /// the number from which the order's events count on. Those that were the newest when the mark passed them go, too.
 pub(super) const REMOVE_EVENTS: &str = "
     DELETE FROM events WHERE sequence IN (

@@ -7,7 +7,7 @@ use crate::store::Rate;
 use number_order::{Id, Time};
 
 /// Earliest time of the next fetch of each project, by the project's rate. After a pause it lies in the past, and the
-/// fetches missed since then, as many as the rate's burst, may be caught up on.
+/// fetches missed since then, up to the rate's burst, may be caught up on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rates(Arc<Mutex<BTreeMap<Id, Time>>>);
 

@@ -76,7 +76,7 @@ async fn connected_pool(
         .after_connect(move |db, _| Box::pin(touch(db, niceness)))
         .connect_with(options)
         .await?;
-    // A task of the pool connects beside this one, and may not have ended. Whoever holds every connection knows that
+    // A task of the pool connects beside this one, and may not have ended. A task that holds every connection knows that
     // all are made.
     let mut all = Vec::new();
     for _ in 0..connections {
@@ -142,7 +142,7 @@ mod tests {
     fn threads_of(niceness: &str) -> usize {
         let threads = fs::read_dir("/proc/self/task").expect("is Linux");
         let is_nice = |thread: fs::DirEntry| {
-            // A thread may have ended meanwhile.
+            // A thread may have ended since it was listed.
             let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
             let (_, after_name) = stat.rsplit_once(')').unwrap_or_default();
             after_name.split_whitespace().nth(16) == Some(niceness)

@@ -1,4 +1,4 @@
-//! A copy of the database that the running service makes for whoever asks it, and the file that it becomes there.
+//! A copy of the database that the running service makes at an operator's request, and the file that it becomes there.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -48,8 +48,8 @@ impl Store {
         let mut options = File::options();
         let made = options.write(true).create_new(true).mode(0o600).open(&copy);
         drop(made.map_err(system)?);
-        // A connection of its own, since a reader of the pool would be missing to operators meanwhile. SQLite knows of the others
-        // in this process, and keeps their locks.
+        // A connection of its own, since a reader of the pool would be missing to operators until the end. SQLite knows of the
+        // others in this process, and keeps their locks.
         let options = schema::options(&self.path).read_only(true);
         let mut db = options.connect().await.map_err(failed)?;
         let copied = copy_into(&mut db, &self.path, &copy, &copy, stop).await;

@@ -15,8 +15,8 @@ use crate::store::{Observed, ServiceAlertChanges, ServiceAlertRow};
 use notifications::{AlertLimits, Disk, Episode, EpisodeChange, EpisodeWrite};
 use number_order::{Id, Time};
 
-/// Facts about the projects. Of parked orders and deliveries, and of changes, only so many are looked at that no fact takes
-/// long to find.
+/// Facts about the projects. Of parked orders and deliveries, and of changes, only a limited number is looked at, so that no
+/// fact takes long to find.
 pub(super) const PROJECT_FACTS: &str = "
     SELECT p.sinch_id AS project, p.active, p.heard_at, p.pause_reason, p.pause_fields,
         coalesce(o.orders, 0) AS orders_parked, coalesce(d.deliveries, 0) AS deliveries_parked,
@@ -161,7 +161,7 @@ impl WriteCommand for RecordChanges {
     }
 }
 
-/// Records a change; `false`: the alert was changed meanwhile.
+/// Records a change; `false`: the alert was changed since.
 async fn record(db: &mut SqliteConnection, change: &EpisodeChange) -> sqlx::Result<bool> {
     let episode = &change.episode;
     let alert = code(episode);

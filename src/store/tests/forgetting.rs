@@ -91,7 +91,7 @@ async fn all_that_is_kept_about_an_order_goes_and_nothing_else(on: Backend) {
     assert_eq!(fixture.number("SELECT count(*) FROM deliveries").await, 2);
     assert_eq!(fixture.process(141).await.processed.len(), 0);
 
-    // A callback that comes later makes the order known anew.
+    // A callback that comes later makes the order known again.
     fixture
         .accept(delivery("o1-e", "o1", State::InReview, 150))
         .await;

@@ -180,7 +180,7 @@ async fn the_numbers_of_a_completed_order_are_followed_until_they_are_ready(on: 
     assert_eq!(failed["failures"][0]["code"], "CAMPAIGN_EXPIRED");
     assert_eq!(failed["failures"][0]["try_again"], "afterwards");
 
-    // A further answer about the order begins nothing anew.
+    // A further answer about the order does not begin that again.
     fixture
         .shown("o1", State::Completed, &[FIRST, SECOND], 204)
         .await;

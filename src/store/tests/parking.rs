@@ -1,4 +1,4 @@
-//! What operators do with what is parked: it is dismissed, or processed anew.
+//! What operators do with what is parked: it is dismissed, or processed again.
 
 use super::*;
 use number_order::NotUnderstood;

@@ -124,7 +124,7 @@ async fn a_create_that_begins_again_with_its_key_is_one_step(on: Backend) {
     let steps = fixture.placed().await.steps;
     assert_eq!(steps.len(), 1);
     assert_eq!(steps[0].begun_at, at(9));
-    // Another run has found out meanwhile that it had no effect, and may have begun its own create.
+    // Another run has found out since that it had no effect, and may have begun its own create.
     assert!(fixture.end(first, StepOutcome::NoEffectSeen, None).await);
     let late = fixture.store.begin_step(create()).await;
     assert_eq!(late, Ok(StepBegun::Refused(StepRefusal::KeyUsed)));

@@ -10,7 +10,7 @@ use number_order::{Id, OrderKey, Time};
 pub struct ClaimRequest {
     /// Project of the orders to lease.
     pub project: Id,
-    /// Maximum number of orders to lease, as far as the rate allows so many.
+    /// Maximum number of orders to lease, as far as the rate allows.
     pub orders_max: u32,
     /// Maximum rate of the project's fetches.
     pub rate: Rate,
@@ -58,7 +58,7 @@ impl Rate {
 impl Rate {
     /// Returns the number of requests that may be sent now, `wanted` at most, and the time from which they are counted.
     /// `next_at` is the time from which the next one counts: after a pause it lies in the past, and the requests missed
-    /// since then, as many as the burst, may be caught up on.
+    /// since then, up to the burst, may be caught up on.
     pub(in crate::store) fn allowed(&self, next_at: Time, wanted: u32, now: Time) -> (u32, Time) {
         let burst = self.interval * self.burst;
         let earliest = now.minus(burst);

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use number_order::{CallbackKey, Id, Time};
 
-/// A parked delivery, as far as its content is read anew.
+/// A parked delivery, as far as its content is read again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParkedDelivery {
     /// Project to whose path the callback was sent.

@@ -45,7 +45,7 @@ impl QuarantineReason {
     }
 }
 
-/// Where a callback came from, as far as its source can be judged anew.
+/// Where a callback came from, as far as its source can be judged again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Source of the callback, as it was judged.
@@ -113,7 +113,7 @@ pub struct QuarantineRow {
     pub bytes: i64,
 }
 
-/// A callback in the quarantine, as far as it is judged anew.
+/// A callback in the quarantine, as far as it is judged again.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
     /// Id of the row.
@@ -154,7 +154,7 @@ pub struct QuarantineFilter {
 /// Some of the quarantine, in the order of receipt.
 #[derive(Clone, Debug, Default)]
 pub struct QuarantinePart {
-    /// Callbacks that can be judged anew.
+    /// Callbacks that can be judged again.
     pub rows: Vec<Quarantined>,
     /// Id of the last row that was read; `None`: there is none beyond the id that was asked for.
     pub last: Option<i64>,

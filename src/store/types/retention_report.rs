@@ -94,7 +94,7 @@ pub enum Precision {
     Exact,
     /// The number is an estimate from a sample of the rows.
     About,
-    /// So many were counted, and there are more.
+    /// That many were counted, and there are more.
     AtLeast,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// Returns a client that gives up a request after the time-out. Must be called on the program's runtime.
+    /// Returns a client that ends a request after the time-out. Must be called on the program's runtime.
     ///
     /// Makes ring the process's TLS provider unless there is one already.
     ///
@@ -37,7 +37,7 @@ impl Collector {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(timeout)
-            // Whoever answers could lead the headers, which may hold a token, anywhere.
+            // The peer that answers could lead the headers, which may hold a token, anywhere.
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)

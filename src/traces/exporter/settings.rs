@@ -1,7 +1,7 @@
 //! Settings of the exporter, read from the variables that OpenTelemetry's specification names.
 //!
 //! A value that cannot be used stops the start, as one of the configuration does. The specification would have most of them
-//! ignored, and then whoever mistypes a word looks in vain for traces.
+//! ignored, and then an operator who mistypes a word looks in vain for traces.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

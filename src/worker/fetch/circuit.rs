@@ -20,7 +20,7 @@ const SUSPECT_FAILURES: u32 = 3;
 const CHECK_FAILURES: u32 = 6;
 
 /// Maximum number of failures in a row that open the circuit, however many orders fail alone. Where half of the orders
-/// fail alone, so many in a row are chance less than once in a hundred million times.
+/// fail alone, that many in a row are chance less than once in a hundred million times.
 const FAILURES_MAX: u32 = 27;
 
 /// Maximum interval between two probes, unless Sinch asks for more. The minimum is half of it. The interval holds from

@@ -224,7 +224,7 @@ impl Shared {
     ) {
         let Some(slot) = self.slot(since).await else {
             drop(place);
-            // Whoever claims it next need not wait for the end of the lease.
+            // The sender that claims it next need not wait for the end of the lease.
             let _ = results.send(NotificationResult {
                 claim,
                 outcome: NotificationOutcome::Unsent,

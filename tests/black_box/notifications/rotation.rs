@@ -1,4 +1,4 @@
-//! A secret that is changed: whoever knows the old one or the new one takes every request, and nobody takes a tampered one.
+//! A secret that is changed: a receiver that knows the old one or the new one takes every request, and none takes a tampered one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ fn sent_of<'a>(sent: &'a [Sent], order: &str) -> &'a Sent {
     found.expect("it was told")
 }
 
-/// Returns the header, and copies of the request that somebody has changed on the way.
+/// Returns the header, and copies of the request that were changed on the way.
 fn tampered(told: &Told) -> Vec<([String; 3], Vec<u8>)> {
     let [id, at, signature] = signed_headers(told);
     let mut body = told.body.clone();

@@ -44,7 +44,7 @@ async fn a_command_acts_upon_the_one_order_that_has_the_number() {
         assert!(ended.out.starts_with("1 order is fetched"), "{ended:?}");
         assert!(ended.err.contains("is of order o1"), "{ended:?}");
     }
-    // A part of a number, or a longer one, could mean an order that nobody meant.
+    // A part of a number, or a longer one, could mean an order that was not meant.
     let part = &whole[..whole.len() - 1];
     let bare = &whole[1..];
     let longer = format!("{whole}0");

@@ -89,7 +89,7 @@ async fn the_api_says_what_it_takes_and_what_is_dismissed_is_gone() {
         service.list("/api/v1/quarantine").await,
         Vec::<Value>::new()
     );
-    // What is dismissed is kept anew when it comes again.
+    // What is dismissed is kept again when it comes again.
     assert_eq!(service.send(&unsigned).await.status, 401);
     kept(&service, 1).await;
     service.stop_well().await;

@@ -15,7 +15,7 @@ fn callback(secret: &str, event_id: &str, order: &str) -> Request {
     Request::signed(PATH, secret, event(event_id, order, "COMPLETED", now()))
 }
 
-/// Waits until so many callbacks are in quarantine, and returns them.
+/// Waits until this number of callbacks is in quarantine, and returns them.
 async fn kept(service: &Service, callbacks: usize) -> Vec<Value> {
     until("the quarantine", async || {
         let listed = service.list("/api/v1/quarantine").await;

@@ -65,7 +65,7 @@ async fn behind_a_proxy_an_unknown_source_is_answered_before_its_body_and_kept()
         listed.await
     })
     .await;
-    // Nobody is told to go on.
+    // No caller is told to go on.
     let waits = by_proxy(callback(SECRET, "e4", "o4")).header("Expect", "100-continue");
     let mut waiting = Connection::open(PROXY, service.callbacks)
         .await
@@ -96,7 +96,7 @@ async fn behind_a_proxy_an_unknown_source_is_answered_before_its_body_and_kept()
     service.stop_well().await;
 }
 
-/// However many come at once, so many are examined in a second, and allowed callers do not wait for them.
+/// However many come at once, a fixed number is examined in a second, and allowed callers do not wait for them.
 #[tokio::test]
 async fn a_flood_of_unknown_sources_is_examined_within_bounds() {
     const FLOOD: usize = 400;

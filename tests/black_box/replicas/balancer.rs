@@ -20,7 +20,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Maximum size of a callback's body, in bytes.
 const BODY_MAX_BYTES: usize = 1 << 16;
 
-/// One of so many callbacks goes to two replicas at once.
+/// One of this number of callbacks goes to two replicas at once.
 const TWICE_IN: usize = 8;
 
 struct Shared {

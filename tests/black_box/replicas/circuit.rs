@@ -77,7 +77,7 @@ async fn api(replica: &Service) -> Value {
     replica.status().await["api"][PROJECT].take()
 }
 
-/// Returns the spans between fetches that came after the given time, once there are so many.
+/// Returns the spans between fetches that came after the given time, once there is this number of fetches.
 async fn spans(simulator: &Simulator, since: Time, fetches: usize) -> Vec<Duration> {
     until("further fetches", async || {
         let came = simulator.fetches().into_iter().map(|fetch| fetch.at);

@@ -86,7 +86,7 @@ impl Cluster {
         (cluster, replicas)
     }
 
-    /// Waits until so many further callbacks of the load were answered 200.
+    /// Waits until this number of further callbacks of the load was answered 200.
     pub async fn acknowledges(&self, further: usize) {
         let enough = self.load.count() + further;
         until("further acknowledgements", async || {
@@ -115,7 +115,7 @@ impl Cluster {
         acknowledged
     }
 
-    /// Returns the number of fetches that may come to Sinch.
+    /// Returns the number of fetches that may reach Sinch.
     pub fn allowed() -> Allowed {
         Allowed {
             per_second: PER_SECOND as f64,

@@ -23,7 +23,7 @@ pub struct Findings {
     pub torn: i64,
     /// Number of confirmed changes that Sinch made before an earlier one, or that left a final state.
     pub backwards: i64,
-    /// Number of fetches that came to Sinch while another fetch of the same order was in flight.
+    /// Number of fetches that reached Sinch while another fetch of the same order was in flight.
     pub at_once: u64,
     /// Number of fetches beyond the rate, at the worst time.
     pub beyond_the_rate: usize,

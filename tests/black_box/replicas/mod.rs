@@ -71,7 +71,7 @@ async fn troubled(seed: u64, plan: Plan, span: Duration) {
     let found = found.with_fetches(&cluster.simulator, Cluster::allowed());
     assert_eq!(found, Findings::default(), "seed {seed}");
 
-    // The control: what is lost, decided on by nobody, or set back, is found.
+    // The control: what is lost, decided on by no replica, or set back, is found.
     let victim = acknowledged.keys().next().expect("something was promised");
     server.sql(
         &database,
@@ -128,7 +128,7 @@ async fn without_a_shared_database_the_rate_is_exceeded_and_an_order_fetched_twi
     drop(replicas);
 }
 
-/// The control of the cuts: whoever sends again what was not answered has it twice, if nothing tells that it was in.
+/// The control of the cuts: a caller that sends again what was not answered has it twice, if nothing tells that it was in.
 #[tokio::test]
 async fn without_a_key_what_is_sent_again_after_a_cut_is_stored_twice() {
     const COMMITS_UNANSWERED: usize = 5;

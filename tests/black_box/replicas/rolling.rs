@@ -95,7 +95,7 @@ impl Balanced {
         Some((balanced, replicas))
     }
 
-    /// Waits until the balancer sends callbacks to a replica: whoever stops the other one before that leaves it with none.
+    /// Waits until the balancer sends callbacks to a replica: to stop the other one before that leaves it with none.
     async fn reaches(&self, replica: &Service) {
         until("callbacks at the replica", async || {
             self.is_called();
@@ -244,7 +244,7 @@ async fn the_death_of_either_replica_behind_a_balancer_costs_no_callback() {
     drop(one);
 }
 
-/// The control: it is the balancer's sending again that makes up for a death.
+/// The control: it is the balancer's sending again that compensates for a death.
 #[tokio::test]
 async fn without_sending_again_a_death_costs_callbacks() {
     let Some(server) = super::server() else {

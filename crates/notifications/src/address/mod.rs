@@ -1,6 +1,6 @@
 //! Classes of addresses: which are public, and which a target may have only if the configuration names them.
 //!
-//! Whoever can make the program send a request to an address of its own choice reaches what only this machine or its
+//! A user who can make the program send a request to an address of their own choice reaches what only this machine or its
 //! network can reach. So the address that is connected to is judged, after the name is resolved.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,7 +1,7 @@
 //! Alerts about the service: what an operator should see to that is not about one order.
 //!
 //! [`sightings`] says what there is to see at a moment, and [`update_episodes`] what that means: an alert fires once what it
-//! is about has lasted, and is resolved once nobody has seen it for a while.
+//! is about has lasted, and is resolved once it has not been seen for a while.
 
 mod episode;
 mod facts;

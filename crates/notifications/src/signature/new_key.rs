@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Scheme;
 use super::key::{SECRET, SYMMETRIC};
 
-/// Returns the text of a new key that signs by a scheme: `whsec_…` or `whsk_…`. Whoever knows its 32 bytes can sign, so they
+/// Returns the text of a new key that signs by a scheme: `whsec_…` or `whsk_…`. All who know its 32 bytes can sign, so they
 /// come from the system's source of randomness.
 pub fn new_key(scheme: Scheme, random: &[u8; 32]) -> Zeroizing<String> {
     let prefix = match scheme {

@@ -101,7 +101,7 @@ impl Model {
             .filter(|order| !(forgets && order.state == State::Expired))
     }
 
-    /// Returns the order, even if Sinch has forgotten it and shows it to nobody.
+    /// Returns the order, even if Sinch has forgotten it and shows it no more.
     pub fn order(&self, id: &str) -> Option<&Order> {
         self.orders.get(&Id::new(id)?)
     }

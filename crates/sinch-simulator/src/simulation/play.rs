@@ -108,7 +108,7 @@ pub(super) struct Play<'a, M> {
     pub(super) reached: Option<usize>,
     pub(super) right_since: Option<Duration>,
     pub(super) verdict: Verdict,
-    /// Story of the play so far; `None` if nobody wants it.
+    /// Story of the play so far; `None` if it is not wanted.
     story: Option<Vec<String>>,
 }
 

@@ -276,7 +276,7 @@ impl Tally {
         self.fetches as f64 / self.orders.max(1) as f64
     }
 
-    /// Returns the rare paths that were met too seldom for a simulation of so many orders to prove anything.
+    /// Returns the rare paths that were met too seldom for a simulation of this number of orders to prove anything.
     pub fn too_seldom(&self) -> Vec<String> {
         let missed = self.met.paths().filter_map(|(name, met, least)| {
             let least = least * self.orders / 1_000_000;

@@ -106,7 +106,7 @@ impl Load {
         self.shared.acknowledged().len()
     }
 
-    /// Returns `true` once nobody calls any more, since all is sent or the receiver answers nobody.
+    /// Returns `true` once no caller is left, since all is sent or the receiver answers none.
     pub fn has_ended(&self) -> bool {
         self.shared.has_ended()
     }

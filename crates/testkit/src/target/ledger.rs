@@ -260,7 +260,7 @@ mod tests {
         told.insert(0, first.clone());
         first.taken = false;
         told.insert(0, first.clone());
-        // An attempt that comes to nothing may be late.
+        // An attempt that fails may be late.
         told.push(first);
         let found = Findings::of(&told, &feed, &changes);
         assert!(found.are_none(), "{found:#?}");

@@ -21,7 +21,7 @@ pub fn moody(seed: u64, share: f64) -> impl Fn(&Told, usize) -> Reply + Send + S
             4 => Reply::raw("", Then::Hang),
             5 => Reply::raw("", Then::Close),
             6 => Reply::raw("", Then::Reset),
-            // It has taken it, and nobody hears of it.
+            // It has taken it, and the service does not hear of it.
             7 => Reply::raw("HTTP/1.1 2", Then::Hang),
             8 => Reply::raw("HTTP/1.1 2", Then::Reset),
             _ => Reply::raw("HTTP/1.1 204 X\r\nConten", Then::Close),

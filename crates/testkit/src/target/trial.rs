@@ -308,7 +308,7 @@ impl Shown {
         let service = Service::start(&self.settings).await;
         let mut left = feed(&service).await;
         service.stop_well().await;
-        // Numbers may have become ready meanwhile.
+        // Numbers may have become ready by then.
         let known: HashSet<String> = self.feed.drain(..).map(|event| event.id).collect();
         left.retain(|event| known.contains(&event.id));
         self.feed = left;

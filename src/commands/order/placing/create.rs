@@ -76,7 +76,7 @@ impl Placing {
     }
 
     /// Requests a create, and returns the placement with its outcome; `None` if an earlier create may have taken the
-    /// number. Where another command has begun a create meanwhile, requests none, and returns the placement with that.
+    /// number. Where another command has begun a create by then, requests none, and returns the placement with that.
     async fn request(
         &self,
         before: &Placement,
@@ -191,7 +191,7 @@ impl Placing {
     ///
     /// # Errors
     ///
-    /// Fails if any order of that create is over by now and the project does not have the number: somebody else has it.
+    /// Fails if any order of that create is over by now and the project does not have the number: someone else has it.
     pub(super) async fn doubt(&self, placement: &Placement) -> Result<Doubt, CommandError> {
         let last = placement
             .steps

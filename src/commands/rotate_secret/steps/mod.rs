@@ -87,7 +87,7 @@ pub(super) enum Watch {
 
 impl Standing {
     /// Returns the line of a secret that stands after Sinch's, where a new one belongs, and was neither made here nor given.
-    /// Somebody may be about to set it at Sinch by hand.
+    /// An operator may be about to set it at Sinch by hand.
     pub fn stranger(&self) -> Option<usize> {
         let AtSinch::Line(at_sinch) = self.at_sinch else {
             return None;

@@ -5,13 +5,15 @@
 mod map;
 mod projects;
 mod service;
+mod source;
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 pub(super) use self::map::FigureMap;
 pub(super) use self::projects::{API_FIGURES, SECRET_FIGURES};
-pub(super) use self::service::{FIGURES, FigureSource};
+pub(super) use self::service::FIGURES;
+pub(super) use self::source::FigureSource;
 use crate::metrics::Count;
 use number_order::Time;
 
@@ -63,6 +65,33 @@ pub(super) enum Reading {
     List(Vec<Value>),
     /// One reading for each value of the named label, such as a project's id.
     By(&'static str, Vec<(String, Reading)>),
+}
+
+/// Returns one reading for each value of a label.
+fn by<L: Into<String>, V>(
+    label: &'static str,
+    values: impl IntoIterator<Item = (L, V)>,
+    read: impl Fn(V) -> Reading,
+) -> Reading {
+    let values = values.into_iter();
+    Reading::By(
+        label,
+        values
+            .map(|(name, value)| (name.into(), read(value)))
+            .collect(),
+    )
+}
+
+/// Returns the reading of a number that the database counted.
+fn counted(number: i64) -> Reading {
+    Reading::Count(u64::try_from(number).unwrap_or(0))
+}
+
+/// Returns the reading of a list.
+fn listed(all: &[impl Serialize]) -> Reading {
+    let all = all.iter();
+    let all = all.map(|each| serde_json::to_value(each).unwrap_or_default());
+    Reading::List(all.collect())
 }
 
 impl Serialize for Reading {

@@ -1,115 +1,8 @@
 //! Figures of the whole service.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde::Serialize;
-use strum::VariantNames;
-
-use super::Figure;
-use super::Reading::{self, At, By, Bytes, Fault, Flag, List, Secs, Since, Span, Tally, Total};
+use super::Reading::{self, At, Bytes, Fault, Flag, Secs, Since, Span, Tally, Total};
+use super::{Figure, FigureSource, by, counted, listed};
 use crate::clock;
-use crate::http::operators::targets::{Attention, TargetView};
-use crate::metrics::Metrics;
-use crate::store::{QuarantineReason, Standing};
-use notifications::ServiceAlert;
-use number_order::{State, Time};
-
-/// Word for the state of orders of which no state was ever said.
-const UNKNOWN: &str = "UNKNOWN";
-
-/// Sources from which the figures are read.
-pub(in crate::http::operators) struct FigureSource {
-    /// Time at which the figures are read.
-    pub now: Time,
-    /// Metrics that the service keeps of itself.
-    pub metrics: Arc<Metrics>,
-    /// State of orders and deliveries in the database.
-    pub standing: Standing,
-    /// Targets of notifications.
-    pub targets: Vec<TargetView>,
-}
-
-impl FigureSource {
-    /// Returns the number of alerts about the service that fire, by each kind.
-    fn service_alerts_firing(&self) -> Vec<(String, Reading)> {
-        let firing = &self.standing.service_alerts;
-        let count = |code: &&str| {
-            firing
-                .iter()
-                .filter(|row| row.alert.code() == *code)
-                .count()
-        };
-        ServiceAlert::VARIANTS
-            .iter()
-            .map(|code| ((*code).to_owned(), Reading::Count(count(code) as u64)))
-            .collect()
-    }
-
-    /// Returns a reading for each project and each reason for which its callbacks are in the quarantine; `read` takes both,
-    /// and the number of them.
-    fn by_project_and_reason(
-        &self,
-        read: impl Fn(&str, QuarantineReason, i64) -> Reading,
-    ) -> Reading {
-        let of_project = |counts: &[(String, QuarantineReason, i64)]| {
-            let each = counts.iter().map(|(project, reason, kept)| {
-                (reason.code().to_owned(), read(project, *reason, *kept))
-            });
-            By("reason", each.collect())
-        };
-        let projects = self
-            .standing
-            .summary
-            .quarantined
-            .chunk_by(|a, b| a.0 == b.0);
-        let each = projects.filter_map(|counts| {
-            let (project, ..) = counts.first()?;
-            Some((project.clone(), of_project(counts)))
-        });
-        By("project", each.collect())
-    }
-
-    /// Returns the number of targets that an operator should see to, by each reason.
-    fn targets_needing_attention(&self) -> Vec<(String, Reading)> {
-        let targets = self.targets.iter();
-        let found = targets.flat_map(|view| Attention::of_target(&view.row));
-        let found: Vec<&str> = found.map(|reason| reason.code()).collect();
-        let count = |code: &&str| found.iter().filter(|one| *one == code).count() as u64;
-        Attention::VARIANTS
-            .iter()
-            .map(|code| ((*code).to_owned(), Reading::Count(count(code))))
-            .collect()
-    }
-
-    /// Returns the number of orders in each state, of those too in which there is none.
-    fn orders_by_state(&self) -> Vec<(String, Reading)> {
-        let states = State::ALL.iter().map(|state| state.as_str());
-        let mut counts: BTreeMap<&str, i64> =
-            states.chain([UNKNOWN]).map(|state| (state, 0)).collect();
-        let counted = &self.standing.summary.orders_by_state;
-        counts.extend(
-            counted
-                .iter()
-                .map(|count| (count.state.as_str(), count.orders)),
-        );
-        let readings = counts.into_iter();
-        readings
-            .map(|(state, orders)| (state.to_owned(), count_reading(orders)))
-            .collect()
-    }
-}
-
-fn count_reading(number: i64) -> Reading {
-    Reading::Count(u64::try_from(number).unwrap_or(0))
-}
-
-fn list_reading(all: &[impl Serialize]) -> Reading {
-    let all = all
-        .iter()
-        .map(|each| serde_json::to_value(each).unwrap_or_default());
-    List(all.collect())
-}
 
 /// Figures of the whole service.
 pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
@@ -136,7 +29,7 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "silent_workers",
         help: "Workers that have done nothing, or nothing but fail, for a minute",
-        read: |f| list_reading(&f.metrics.silent_workers()),
+        read: |f| listed(&f.metrics.silent_workers()),
     },
     Figure {
         key: "log_lines_dropped",
@@ -146,50 +39,25 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "callbacks_accepted",
         help: "Callbacks answered 200",
-        read: |f| {
-            let counts = f.metrics.accepted_counts().into_iter();
-            By(
-                "kind",
-                counts
-                    .map(|(kind, n)| (kind.to_owned(), Tally(n)))
-                    .collect(),
-            )
-        },
+        read: |f| by("kind", f.metrics.accepted_counts(), Tally),
     },
     Figure {
         key: "callbacks_refused",
         help: "Requests not answered 200",
         read: |f| {
             let counts = f.metrics.refused_counts().into_iter();
-            By(
-                "reason",
-                counts
-                    .map(|(why, n)| (why.code().to_owned(), Tally(n)))
-                    .collect(),
-            )
+            by("reason", counts.map(|(why, n)| (why.code(), n)), Tally)
         },
     },
     Figure {
         key: "callbacks_verified",
         help: "Callbacks whose signature was made with the secret",
-        read: |f| {
-            let counts = f.metrics.secrets().counts().into_iter();
-            By(
-                "secret",
-                counts.map(|(secret, n)| (secret, Tally(n))).collect(),
-            )
-        },
+        read: |f| by("secret", f.metrics.secrets().counts(), Tally),
     },
     Figure {
         key: "callbacks_verified_at",
         help: "Time of the last callback whose signature was made with the secret",
-        read: |f| {
-            let counts = f.metrics.secrets().counts().into_iter();
-            By(
-                "secret",
-                counts.map(|(secret, n)| (secret, At(n.last_at))).collect(),
-            )
-        },
+        read: |f| by("secret", f.metrics.secrets().counts(), |n| At(n.last_at)),
     },
     Figure {
         key: "timestamps_unreadable",
@@ -209,7 +77,7 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "deliveries_waiting",
         help: "Deliveries not processed yet; up to a hundred thousand are counted",
-        read: |f| count_reading(f.standing.summary.deliveries_waiting),
+        read: |f| counted(f.standing.summary.deliveries_waiting),
     },
     Figure {
         key: "oldest_pending_at",
@@ -219,12 +87,12 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "deliveries_parked",
         help: "Deliveries that are parked for an operator",
-        read: |f| count_reading(f.standing.summary.deliveries_parked),
+        read: |f| counted(f.standing.summary.deliveries_parked),
     },
     Figure {
         key: "quarantined",
         help: "Callbacks that were refused, are perhaps genuine, and are kept, by what was wrong with them",
-        read: |f| f.by_project_and_reason(|_, _, kept| count_reading(kept)),
+        read: |f| f.by_project_and_reason(|_, _, kept| counted(kept)),
     },
     Figure {
         key: "quarantine_dropped",
@@ -244,12 +112,12 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_by_state",
         help: "Orders by state, provisional before confirmed",
-        read: |f| By("state", f.orders_by_state()),
+        read: |f| f.orders_by_state(),
     },
     Figure {
         key: "orders_due",
         help: "Orders that are due for a fetch",
-        read: |f| count_reading(f.standing.summary.orders_due),
+        read: |f| counted(f.standing.summary.orders_due),
     },
     Figure {
         key: "oldest_due_at",
@@ -259,18 +127,16 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_unsettled",
         help: "Orders of which something is open; up to a hundred thousand of each project are counted",
-        read: |f| count_reading(f.standing.summary.unsettled()),
+        read: |f| counted(f.standing.summary.unsettled()),
     },
     Figure {
         key: "orders_unsettled_by_project",
         help: "Orders of which something is open, by project: they wait for an answer of Sinch's",
         read: |f| {
-            let counts = f.standing.summary.orders_unsettled.iter();
-            By(
+            by(
                 "project",
-                counts
-                    .map(|(project, n)| (project.clone(), count_reading(*n)))
-                    .collect(),
+                f.standing.summary.orders_unsettled.clone(),
+                counted,
             )
         },
     },
@@ -282,47 +148,49 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "orders_parked",
         help: "Orders that are not fetched until an event comes or an operator requests it",
-        read: |f| count_reading(f.standing.summary.orders_parked),
+        read: |f| counted(f.standing.summary.orders_parked),
     },
     Figure {
         key: "numbers_not_ready",
         help: "Numbers of completed orders that are not ready; up to a hundred thousand are counted",
         read: |f| {
-            let counts = f.standing.summary.numbers_not_ready.iter();
-            let by_readiness =
-                counts.map(|(readiness, n)| ((*readiness).to_owned(), count_reading(*n)));
-            By("readiness", by_readiness.collect())
+            by(
+                "readiness",
+                f.standing.summary.numbers_not_ready.clone(),
+                counted,
+            )
         },
     },
     Figure {
         key: "numbers_late",
         help: "Numbers that were not ready three days after their order was completed",
-        read: |f| count_reading(f.standing.summary.numbers_late),
+        read: |f| counted(f.standing.summary.numbers_late),
     },
     Figure {
         key: "orders_needing_attention",
         help: "Orders that need an operator's attention, by alert",
         read: |f| {
             let counts = f.standing.alerts_counted.iter();
-            let by_condition = counts.map(|(alert, n)| (alert.label(), count_reading(*n)));
-            By("alert", by_condition.collect())
+            by(
+                "alert",
+                counts.map(|(alert, n)| (alert.label(), *n)),
+                counted,
+            )
         },
     },
     Figure {
         key: "service_alerts_firing",
         help: "Alerts about the service that fire, by kind",
-        read: |f| By("alert", f.service_alerts_firing()),
+        read: |f| f.service_alerts_firing(),
     },
     Figure {
         key: "orders_not_fetched",
         help: "Orders that are not fetched: their project's API is off, or it is not configured",
         read: |f| {
-            let counts = f.standing.summary.orders_not_fetched.iter();
-            By(
+            by(
                 "project",
-                counts
-                    .map(|(project, n)| (project.clone(), count_reading(*n)))
-                    .collect(),
+                f.standing.summary.orders_not_fetched.clone(),
+                counted,
             )
         },
     },
@@ -354,17 +222,17 @@ pub(in crate::http::operators) const FIGURES: &[Figure<FigureSource>] = &[
     Figure {
         key: "newest_event",
         help: "Number of the newest event of which other systems are told",
-        read: |f| count_reading(f.standing.newest_event),
+        read: |f| counted(f.standing.newest_event),
     },
     Figure {
         key: "targets_needing_attention",
         help: "Targets of notifications that need an operator's attention, by reason",
-        read: |f| By("reason", f.targets_needing_attention()),
+        read: |f| f.targets_needing_attention(),
     },
     Figure {
         key: "rows_unreadable",
         help: "Rows that cannot be read, of those that were met since the start; a hundred at most",
-        read: |f| list_reading(&f.standing.summary.rows_unreadable),
+        read: |f| listed(&f.standing.summary.rows_unreadable),
     },
     Figure {
         key: "database_bytes",

@@ -11,7 +11,7 @@ use crate::http::operators::body::Object;
 use crate::http::operators::notifications::RedriveRequest;
 use crate::http::operators::ordered::OrderedRequest;
 use crate::http::operators::parked::ForgetRequest;
-use crate::http::operators::placements::{BeginStep, EndStep};
+use crate::http::operators::placements::steps::{BeginStep, EndStep};
 use crate::http::operators::quarantine::ReverifyRequest;
 use crate::http::operators::targets::TestRequest;
 

@@ -66,7 +66,7 @@ impl Fixture {
         Fixture::reserving(0).await
     }
 
-    /// Opens the same, of whose disk so many bytes are reserved.
+    /// Opens the same, of whose disk the given number of bytes is reserved.
     async fn reserving(free_min_bytes: u64) -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let everything = Filter {

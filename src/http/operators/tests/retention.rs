@@ -8,7 +8,7 @@ use crate::store::{DeliveryContent, NewDelivery};
 use number_order::OtherEvent;
 
 impl Fixture {
-    /// Adds a delivery about no order that came so many days ago.
+    /// Adds a delivery about no order that came the given number of days ago.
     async fn add_old(&self, days_ago: u64) {
         let delivery = NewDelivery {
             callback_key: None,

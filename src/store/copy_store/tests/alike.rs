@@ -85,7 +85,7 @@ fn assert_same(ours: &str, theirs: &str) {
     assert!(ours == theirs, "they differ");
 }
 
-/// Whoever asks a copy gets the answers of its source, and both go on alike: with what waited at the copy, with what is
+/// A reader of a copy gets the answers of its source, and both go on alike: with what waited at the copy, with what is
 /// received and fetched, and with what is pruned.
 #[tokio::test]
 async fn a_copy_is_and_does_what_its_source_does() {
@@ -181,7 +181,7 @@ async fn new_rows_have_ids_beyond_all_that_were_used() {
     }
 }
 
-/// While the copy is made nobody takes callbacks. The first start on the copy notices that, as after any absence.
+/// While the copy is made no callbacks are taken. The first start on the copy notices that, as after any absence.
 #[tokio::test]
 async fn a_start_long_after_the_copy_fetches_open_orders_again() {
     let (quick, late) = (target!(), target!());

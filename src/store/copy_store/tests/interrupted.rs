@@ -1,4 +1,4 @@
-//! Copies that are broken off, and go on or begin anew.
+//! Copies that are broken off, and go on or start over.
 
 use super::filling::filled;
 use super::*;
@@ -107,8 +107,9 @@ async fn a_copy_that_is_told_to_stop_says_how_to_go_on() {
     let source = filled().await;
     let stop = CancellationToken::new();
     stop.cancel();
-    let stopped = copy_store(&source.path(), &settings(&target), &stop, &mut |_| {}).await;
-    let said = stopped.expect_err("was stopped").to_string();
+    let (from, settings) = (source.path(), settings(&target));
+    let copy = async || copy_store(&from, &settings, &stop, &mut |_| {}).await;
+    let said = once_free(copy).await.expect_err("was stopped").to_string();
     assert!(
         said.contains("run copy-store again, and it goes on"),
         "{said}"
@@ -123,7 +124,7 @@ async fn unfinished(source: &Place, target: &Place) {
 }
 
 /// The control of the comparison: whatever is other in the copy is found and named, the copy stays unfinished, and the next run
-/// begins anew.
+/// starts over.
 #[tokio::test]
 async fn whatever_differs_is_found_and_copied_anew() {
     let target = target!();
@@ -180,6 +181,18 @@ async fn whatever_differs_is_found_and_copied_anew() {
     }
 }
 
+/// Copies to the end, and returns the lines that the copy said.
+async fn said_by_copy(from: &Path, target: &Place) -> Vec<String> {
+    let copied = once_free(async || {
+        let mut said = Vec::new();
+        let mut say = |line: &str| said.push(line.to_owned());
+        let stop = CancellationToken::new();
+        copy_store(from, &settings(target), &stop, &mut say).await?;
+        Ok(said)
+    });
+    copied.await.expect("is copied")
+}
+
 /// A copy whose source was used in between would be a mixture.
 #[tokio::test]
 async fn a_copy_of_what_has_changed_since_begins_anew() {
@@ -193,18 +206,11 @@ async fn a_copy_of_what_has_changed_since_begins_anew() {
         .await
         .expect("writes");
     let source = stopped(fixture).await;
-    let mut said = Vec::new();
-    let stop = CancellationToken::new();
-    let mut say = |line: &str| said.push(line.to_owned());
-    let copied = copy_store(&source.path(), &settings(&target), &stop, &mut say).await;
-    copied.expect("is copied");
+    let said = said_by_copy(&source.path(), &target).await;
     assert!(said[0].contains("beginning anew"), "{said:?}");
 
-    // An unchanged source is not begun anew.
+    // With an unchanged source the copy does not start over.
     target.edit("UPDATE store_copy SET ended_at = NULL").await;
-    said.clear();
-    let mut say = |line: &str| said.push(line.to_owned());
-    let copied = copy_store(&source.path(), &settings(&target), &stop, &mut say).await;
-    copied.expect("is copied");
+    let said = said_by_copy(&source.path(), &target).await;
     assert!(said[0].contains("going on"), "{said:?}");
 }

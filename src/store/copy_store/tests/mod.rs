@@ -45,7 +45,7 @@ async fn copy_once(from: &Path, target: &Place) -> Result<CopiedStore, CopyStore
 }
 
 /// Returns the result of copying once nobody holds a database: a child that another test starts has the file's lock, too,
-/// until it executes its program.
+/// until it executes its program. A copy locks the file as a store does, so one may find it held that follows a copy.
 async fn once_free<T>(
     copy: impl AsyncFn() -> Result<T, CopyStoreError>,
 ) -> Result<T, CopyStoreError> {

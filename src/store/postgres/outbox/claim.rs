@@ -96,7 +96,7 @@ async fn read_target(
     Ok(found.as_ref().map(TargetState::of_row).transpose()?)
 }
 
-/// Leases due notifications, as many as the target's rate and circuit allow.
+/// Leases due notifications, at most what the target's rate and circuit allow.
 async fn claim(
     db: &mut PgConnection,
     request: &NotificationRequest,

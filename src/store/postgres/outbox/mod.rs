@@ -1,6 +1,6 @@
 //! The outbox: events are recorded in the commit of what happened, with the notifications of the targets that want them.
 //!
-//! Events have their numbers in the order of their commits: whoever adds some locks the row of the newest number, and
+//! Events have their numbers in the order of their commits: a transaction that adds some locks the row of the newest number, and
 //! holds it until the commit. That lock is taken after those of orders and numbers, and before those of queues.
 
 mod claim;
@@ -35,8 +35,8 @@ const SELECT_KNOWN: &str = concat!(
          LEFT JOIN order_details AS d ON d.order_id = o.id WHERE o.id = ANY ($2)), '[]'))::text"
 );
 
-/// Inserts events, notifications, and the queues of these. A queue that there is stays as it is, but locked: nobody may
-/// find it empty and remove it meanwhile.
+/// Inserts events, notifications, and the queues of these. A queue that there is stays as it is, but locked: no other
+/// may find it empty and remove it until the commit.
 const INSERT: &str = "
     WITH events AS (
         INSERT INTO events (sequence, id, type, recorded_at, order_id, order_sequence, provisional, test, body)

@@ -1,7 +1,7 @@
 //! Lists of orders and of deliveries, page by page, and whether any order of a project is confirmed.
 //!
 //! A page ends with an id, which stays valid while rows come and go: every row that was there when the first page was
-//! read, and stays, is listed once. A row that another replica commits meanwhile may have an id below the page's end;
+//! read, and stays, is listed once. A row that another replica commits in between may have an id below the page's end;
 //! the next list has it.
 
 use sqlx::{Postgres, QueryBuilder, Row};

@@ -60,7 +60,7 @@ async fn without_the_lease_an_order_has_two_holders() {
     let fixture = fixture!(Fixture::by(ClockSource::Database));
     let store = fixture.store().await;
     watch(&store, 5, LONG_AGO).await;
-    // Whoever takes the lease away from under the holder is as a claim that does not look at it.
+    // To take the lease away from under the holder is as a claim that does not look at it.
     let mut all = Vec::new();
     for _ in 0..2 {
         let request = claim_request(5, ClaimOrder::Oldest, crate::clock::now());
@@ -199,7 +199,7 @@ async fn a_half_open_circuit_has_one_probe_whoever_sends_it() {
         }
         let mut probes = claiming.join_all().await.concat();
         assert_eq!(probes.len(), 1, "round {round}");
-        // Nobody else probes until the probe has ended.
+        // No other replica probes until the probe has ended.
         let again = ClaimRequest {
             known_pause: Some(until),
             ..claim_request(9, ClaimOrder::Chance, now)

@@ -196,7 +196,7 @@ async fn nobody_at_the_address_is_said_within_seconds() {
     assert!(!words.to_string().contains("secret"), "{words}");
 }
 
-/// After a minute in which nobody was there, all open orders are fetched again, spread over the time that the rate
+/// After a minute in which no replica was there, all open orders are fetched again, spread over the time that the rate
 /// needs; while another replica is there, none is.
 #[tokio::test]
 async fn open_orders_are_fetched_again_only_after_nobody_was_there() {

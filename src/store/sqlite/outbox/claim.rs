@@ -89,7 +89,7 @@ async fn read_target(db: &mut SqliteConnection, name: &str) -> sqlx::Result<Opti
     found.await?.as_ref().map(TargetState::of_row).transpose()
 }
 
-/// Leases due notifications, as many as are allowed.
+/// Leases due notifications, at most the number that is allowed.
 async fn lease(
     db: &mut SqliteConnection,
     target: &TargetState,

@@ -357,7 +357,7 @@ async fn a_row_that_the_database_refuses_holds_up_no_other() {
     }
 }
 
-/// Progress that cannot be true begins anew: it would stop the processing of every delivery.
+/// Progress that cannot be true starts over: it would stop the processing of every delivery.
 #[tokio::test]
 async fn impossible_progress_of_retention_stops_nothing() {
     for column in [

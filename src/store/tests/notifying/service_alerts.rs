@@ -1,4 +1,4 @@
-//! Alerts about the service: each is told once when it fires and once when it is resolved, whoever sees it.
+//! Alerts about the service: each is told once when it fires and once when it is resolved, by whichever replica.
 
 use super::*;
 use crate::store::tests::suite;
@@ -209,7 +209,7 @@ async fn parked_orders_and_deliveries_are_told(on: Backend) {
     assert_eq!(known, Ok(true));
     let changes = check(store, &nothing(), 50).await;
     assert_eq!(changes, [vec![], vec!["orders-parked"]]);
-    // A day after a parked delivery came, the alert about it is over, though nobody has seen to it.
+    // A day after a parked delivery came, the alert about it is over, though no operator has seen to it.
     assert_eq!(check(store, &nothing(), 86_410).await, NO_CHANGE);
     let changes = check(store, &nothing(), 86_420).await;
     assert_eq!(changes, [vec![], vec!["deliveries-parked"]]);

@@ -28,7 +28,7 @@ async fn what_is_admitted_is_in_the_inbox_once(on: Backend) {
         refused("e3", "o3", 12),
     ];
     fixture.keep(callbacks).await;
-    // One of them came again by itself meanwhile.
+    // One of them came again by itself before that.
     fixture
         .accept(delivery("e2", "o2", State::InReview, 10))
         .await;
@@ -42,7 +42,7 @@ async fn what_is_admitted_is_in_the_inbox_once(on: Backend) {
         admitted,
         [Some(Accepted::New), Some(Accepted::Duplicate), None]
     );
-    // Whoever repeats the request, after a kill or beside another replica, finds them gone.
+    // A request that is repeated, after a kill or beside another replica, finds them gone.
     let again = fixture.store.admit(genuine).await.expect("writes");
     assert_eq!(again, [None, None, None]);
     assert_eq!(fixture.in_quarantine().await, []);

@@ -97,7 +97,7 @@ impl Endpoint {
         let client = client
             .timeout(timeout)
             .connect_timeout(CONNECT_MAX.min(timeout / 2))
-            // Whoever answers could lead the program anywhere.
+            // The peer that answers could lead the program anywhere.
             .redirect(redirect::Policy::none())
             // A proxy would choose the address that is connected to.
             .no_proxy()

@@ -104,7 +104,7 @@ async fn a_command_that_is_abandoned_is_killed_too() {
     }
 }
 
-/// Returns `Some` if no process has the id, unless one waits for whoever has adopted it.
+/// Returns `Some` if no process has the id, unless one waits for the process that has adopted it.
 fn is_gone(id: &str) -> Option<()> {
     match std::fs::read_to_string(format!("/proc/{id}/stat")) {
         Err(_) => Some(()),

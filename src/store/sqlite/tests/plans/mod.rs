@@ -139,7 +139,7 @@ async fn a_check_of_the_service_reads_nothing_that_grows_with_the_past() {
             .filter(|step| !few.contains(&step.split(' ').nth(1).unwrap_or_default()));
         assert_eq!(costly.count(), 0, "{plan:#?}");
     }
-    // The newest of the changes are read by their ids, as many as there is a limit, and their orders are looked up.
+    // The newest of the changes are read by their ids, up to the limit, and their orders are looked up.
     let facts = plan(&fixture, service_alerts::PROJECT_FACTS).await;
     let newest = ["SCAN transitions", "SCAN v", "SCAN o", "SCAN d", "SCAN c"];
     let costly = costly(&facts);

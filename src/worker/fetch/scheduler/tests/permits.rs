@@ -200,7 +200,7 @@ fn an_isolated_order_is_claimed_only_where_a_slot_can_send_its_fetch() {
     assert_eq!(scheduler.next(secs(17)), isolated);
 }
 
-/// Plays a minute of fetches, of which each commit and each answer take so many milliseconds, with a backlog without
+/// Plays a minute of fetches, of which each commit and each answer take the given number of milliseconds, with a backlog without
 /// end. Returns the number of fetches that are sent.
 fn sent_in_a_minute(slots: usize, rate: f64, commit_ms: i64, answer_ms: i64) -> usize {
     let mut scheduler = scheduler(slots as u32, rate);

@@ -1,4 +1,4 @@
-//! A kind of bad receiver: what it does, and what an attempt to tell it has to come to.
+//! A kind of bad receiver: what it does, and how an attempt to tell it has to end.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const CONNECTING: Duration = Duration::from_secs(8);
 /// Slack of the machine, beyond the time-out.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// What an attempt comes to.
+/// End of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
     Delivered,
@@ -31,9 +31,9 @@ pub(super) enum Expected {
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) play: Play,
-    /// What the first attempt comes to.
+    /// End of the first attempt.
     pub(super) first: Expected,
-    /// What the second attempt, by the same client, comes to.
+    /// End of the second attempt, by the same client.
     pub(super) second: Expected,
     /// Wait that the answer asks for.
     pub(super) asked_wait: Option<Duration>,

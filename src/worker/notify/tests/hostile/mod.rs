@@ -1,5 +1,5 @@
 //! Bad receivers: whatever one does, an attempt ends in time, takes little, is named by its code and in words, and holds up
-//! nobody else.
+//! no other receiver.
 
 mod kind;
 mod kinds;

@@ -27,7 +27,7 @@ pub(super) enum Tls {
     Expired,
     OtherName,
     SelfSigned,
-    /// Nobody knows the authority that has issued the certificate.
+    /// The authority that has issued the certificate is unknown.
     UnknownAuthority,
     /// It wants a certificate of the client's.
     WantsCertificate,

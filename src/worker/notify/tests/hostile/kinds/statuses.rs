@@ -5,7 +5,7 @@ use testkit::target::Reply;
 use crate::worker::notify::tests::hostile::kind::Expected::{Delivered, Fails};
 use crate::worker::notify::tests::hostile::kind::{Expected, Kind, replies};
 
-/// Place on the inside to which redirects lead. Nobody listens there, and nobody asks.
+/// Place on the inside to which redirects lead. No program listens there, and none asks.
 const INSIDE: &str = "Location: http://169.254.169.254/latest/meta-data\r\n";
 
 #[expect(clippy::too_many_lines, reason = "a table")]

@@ -1,6 +1,6 @@
 //! Face of the store for retention: what has been kept for long enough is counted, and pruned.
 
-use super::{KindReport, Pruned, RetentionPeriods, Store, StoreError};
+use crate::store::{KindReport, Pruned, RetentionPeriods, Store, StoreError};
 use number_order::Time;
 
 impl Store {

@@ -1,5 +1,4 @@
-//! Endpoints of the journal of placements. A client that places an order records each step before it sends the request
-//! to Sinch, and the step's outcome afterwards.
+//! Steps of a placement: a client records that one begins before it sends the request to Sinch, and its outcome afterwards.
 
 use std::sync::Arc;
 
@@ -14,126 +13,26 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::{JsonBody, Object, Property, read_body};
-use super::ordered::{OrderedRequest, checked_order};
-use super::projects::{may_be_fetched, unknown_project};
-use super::{Context, Shared, path_params};
+use super::{PlacementPath, checked_reference, placement_in, unknown_placement};
 use crate::clock;
 use crate::explain::word;
+use crate::http::operators::body::{JsonBody, Object, Property, read_body};
+use crate::http::operators::projects::may_be_fetched;
+use crate::http::operators::{Context, Shared, path_params};
 use crate::http::problem::Problem;
-use crate::store::{
-    NewPlacement, NewStep, PlacementFound, PlacementRow, StepBegun, StepEnded, StepUpdate,
-};
+use crate::store::{NewStep, PlacementRow, StepBegun, StepEnded, StepUpdate};
 use number_order::{CallbackKey, Id, StepKind, StepOutcome};
-
-/// Maximum number of characters of a placement's reference.
-const REFERENCE_MAX_CHARS: usize = 64;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
-        .routes(routes!(begin_placement))
-        .routes(routes!(show_placement))
         .routes(routes!(begin_step))
         .routes(routes!(end_step))
-}
-
-/// Parameters of a path that names a placement.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct PlacementPath {
-    /// Sinch's id of the project.
-    project: Id,
-    /// Reference of the placement, from its form.
-    #[param(pattern = "^[a-z0-9-]{1,64}$")]
-    reference: String,
-}
-
-fn placement_in(path: Result<Path<PlacementPath>, PathRejection>) -> Result<(Id, String), Problem> {
-    let PlacementPath { project, reference } = path_params(path, unknown_project)?;
-    Ok((project, checked_reference(reference)?))
-}
-
-fn checked_reference(reference: String) -> Result<String, Problem> {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if (1..=REFERENCE_MAX_CHARS).contains(&reference.len()) && reference.chars().all(is_plain) {
-        return Ok(reference);
-    }
-    let detail = "reference: write 1 to 64 lower-case letters, digits and hyphens";
-    Err(Problem::with_detail(StatusCode::BAD_REQUEST, detail))
-}
-
-/// Records a placement in the journal before its first step. Answers 201 if it was not recorded before.
-#[utoipa::path(
-    put,
-    path = "/api/v1/placements/{project}/{reference}",
-    tag = "placements",
-    params(PlacementPath),
-    request_body = OrderedRequest,
-    responses(
-        (status = 200, description = "The placement was recorded before", body = PlacementRow),
-        (status = 201, description = "The placement is recorded", body = PlacementRow),
-        (status = 404, description = "No such project is configured"),
-        (status = 409, description = "The reference stands for other numbers, or the project's orders are not fetched"),
-    )
-)]
-async fn begin_placement(
-    State(context): Shared,
-    path: Result<Path<PlacementPath>, PathRejection>,
-    body: JsonBody,
-) -> Result<(StatusCode, Json<PlacementRow>), Problem> {
-    let (project, reference) = placement_in(path)?;
-    may_be_fetched(&context, &project)?;
-    let ordered = checked_order(read_body::<OrderedRequest>(body)?)?;
-    let new = NewPlacement {
-        project,
-        reference,
-        ordered,
-        now: clock::now(),
-    };
-    match context.store.begin_placement(new).await? {
-        PlacementFound::New(row) => Ok((StatusCode::CREATED, Json(row))),
-        PlacementFound::Known(row) => Ok((StatusCode::OK, Json(row))),
-        PlacementFound::OfOther(row) => {
-            let detail = format!(
-                "the reference {} stands for other numbers; give the form another reference",
-                row.reference
-            );
-            Err(Problem::with_detail(StatusCode::CONFLICT, detail))
-        }
-        PlacementFound::UnknownProject => Err(unknown_project()),
-    }
-}
-
-fn unknown_placement() -> Problem {
-    let detail = "nothing was placed under this reference";
-    Problem::with_detail(StatusCode::NOT_FOUND, detail)
-}
-
-/// Returns a placement with its steps, and if there is an order.
-#[utoipa::path(
-    get,
-    path = "/api/v1/placements/{project}/{reference}",
-    tag = "placements",
-    params(PlacementPath),
-    responses(
-        (status = 200, description = "The placement", body = PlacementRow),
-        (status = 400, description = "This is no reference"),
-        (status = 404, description = "Nothing was placed under this reference"),
-    )
-)]
-async fn show_placement(
-    State(context): Shared,
-    path: Result<Path<PlacementPath>, PathRejection>,
-) -> Result<Json<PlacementRow>, Problem> {
-    let (project, reference) = placement_in(path)?;
-    let found = context.store.placement(&project, &reference).await?;
-    found.map(Json).ok_or_else(unknown_placement)
 }
 
 /// Request that the beginning of a step be recorded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BeginStep {
+pub(in crate::http::operators) struct BeginStep {
     #[schema(schema_with = step_kind)]
     kind: StepKind,
     /// Only of a create: `true` if the ordered number can be had now.
@@ -252,7 +151,7 @@ async fn begin_step(
 /// Request that the outcome of a step be recorded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EndStep {
+pub(in crate::http::operators) struct EndStep {
     outcome: StepOutcome,
     /// Only of a create: the order that it made.
     order: Option<Id>,

@@ -2,8 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::Store;
-use super::sqlite::{CopyError, DatabaseCopy};
+use crate::store::Store;
+use crate::store::sqlite::{CopyError, DatabaseCopy};
 
 impl Store {
     /// Copies all that the store has at one moment into a file without a name, while everything goes on. `stop` ends that.

@@ -1,6 +1,6 @@
 //! Face of the store for what operators do with what is parked, and with all that is kept about an order.
 
-use super::{Dismissed, Kept, NewDelivery, ParkedFound, Store, StoreError};
+use crate::store::{Dismissed, Kept, NewDelivery, ParkedFound, Store, StoreError};
 use number_order::{OrderKey, Time};
 
 impl Store {
@@ -13,7 +13,7 @@ impl Store {
         backend!(self, store => store.parked(delivery).await)
     }
 
-    /// Puts a parked delivery into the inbox anew, as it was read again, in place of the parked one; `false`: it is not
+    /// Puts a parked delivery into the inbox as it was read again, in place of the parked one; `false`: it is not
     /// parked any more. Its time of receipt stays.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{
+use crate::store::{
     EventPage, FeedRequest, Listing, NotificationFilter, NotificationRequest, NotificationResult,
     NotificationRow, NotificationsClaimed, Store, StoreError, TargetRow, TestEvent,
 };

@@ -1,6 +1,6 @@
 //! Face of the store for callbacks that were refused and are perhaps genuine.
 
-use super::{
+use crate::store::{
     Accepted, Listing, NewDelivery, NewQuarantined, QuarantineFilter, QuarantinePart,
     QuarantineReason, QuarantineRow, Quarantining, Store, StoreError,
 };

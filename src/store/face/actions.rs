@@ -1,6 +1,6 @@
 //! Face of the store for what operators have done, and who they were.
 
-use super::{ActionFilter, ActionRow, Listing, NewAction, Store, StoreError};
+use crate::store::{ActionFilter, ActionRow, Listing, NewAction, Store, StoreError};
 
 impl Store {
     /// Records an action that is about to begin, and returns its row. So none is done that is not recorded.

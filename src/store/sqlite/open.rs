@@ -203,19 +203,22 @@ impl Held {
             // Readers are closed first: the connection that is closed last checkpoints and removes the log, and a
             // reader may not write.
             readers.close().await;
-            let outcome = match outcome {
-                Ok(()) => writer.close().await,
-                Err(error) => {
-                    writer.abandon().await;
-                    Err(error)
-                }
-            };
+            let outcome = ended(writer, outcome).await;
             // The lock is released last, when SQLite has closed the file.
             drop(lock);
             outcome
         };
         Ok((store, run))
     }
+}
+
+/// Ends the writer: well, or after a fault.
+async fn ended(writer: Writer, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    if outcome.is_ok() {
+        return writer.close().await;
+    }
+    writer.abandon().await;
+    outcome
 }
 
 /// Returns what the writer knows when the run begins.

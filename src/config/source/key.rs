@@ -6,6 +6,8 @@ use std::fmt;
 const SECRET_ENDS: [&str; 3] = ["token", "secret", "secrets"];
 /// Name of the key whose value may hold a database's password. The addresses of other services have longer names.
 const DATABASE_URL: &str = "url";
+/// Name of the key of a target whose value is a program with its arguments.
+const COMMAND: &str = "command";
 /// Maximum number of characters of a value that are shown.
 const SHOWN_MAX_CHARS: usize = 100;
 
@@ -68,6 +70,12 @@ impl Key {
         self.0
             .iter()
             .any(|part| matches!(part, Part::Name(name) if is_secret(name)))
+    }
+
+    /// Returns `true` if the key is a target's command, or a part of one: its arguments may hold a password, or a token.
+    pub fn is_of_command(&self) -> bool {
+        let is_command = |part: &Part| matches!(part, Part::Name(name) if name == COMMAND);
+        self.is_in("targets") && self.0.iter().any(is_command)
     }
 
     /// Returns the name at the end of the path; empty if the path ends with an index.

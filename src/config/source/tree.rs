@@ -130,9 +130,9 @@ impl Tree {
             return shown(&node.value).into_owned();
         };
         let items = list.iter().enumerate().map(|(index, item)| {
-            // The arguments of a command can hold a password, or a token.
-            let is_argument = key.last_name() == "command" && index > 0;
-            if is_argument {
+            // Of a command, only the program is shown, unless the arguments are written into the same text.
+            let is_program = || index == 0 && item.value.single().is_some_and(is_one_word);
+            if key.is_of_command() && !is_program() {
                 HIDDEN.into()
             } else {
                 shown(&item.value)
@@ -155,7 +155,9 @@ impl Tree {
 fn is_hidden(key: &Key, value: &Value) -> bool {
     let is_misplaced =
         || secret_in_file(key.last_name()).is_some() && !value.single().is_none_or(is_path);
-    key.is_secret() || is_misplaced()
+    // A command in one text has its arguments in it, and an entry of its list is perhaps one of them.
+    let is_command = || key.is_of_command() && value.single().is_some();
+    key.is_secret() || is_misplaced() || is_command()
 }
 
 /// Returns `true` if a text that should be a path is one, rather than the secret that belongs into the file: it begins
@@ -165,6 +167,11 @@ fn is_path(text: &str) -> bool {
         .iter()
         .any(|start| text.starts_with(start));
     is_written_as_one || Path::new(text).exists()
+}
+
+/// Returns `true` if a text has no blanks, which separate a program from its arguments.
+fn is_one_word(text: &str) -> bool {
+    !text.contains(char::is_whitespace)
 }
 
 /// Returns a value as faults show it: in one line, shortened.

@@ -219,6 +219,31 @@ fn faults_of_a_target() {
 }
 
 #[test]
+fn the_arguments_of_a_command_are_in_no_fault() {
+    let hidden = "targets[0].command = (hidden): write a list, in square brackets";
+    for (command, expected) in [
+        ("\"/usr/bin/notify --key marker\"", hidden),
+        ("\"marker\"", hidden),
+        ("1234567890", hidden),
+        (
+            "[\"/usr/bin/notify\", 1234567890]",
+            "targets[0].command[1] = (hidden): write a text, in quotes",
+        ),
+        (
+            "[\"notify --key marker\", \"marker\"]",
+            "targets[0].command = (a list): write the program's absolute path first: it is not searched for",
+        ),
+        (
+            "{ program = \"marker\" }",
+            "targets[0].command = (a table): write a list, in square brackets",
+        ),
+    ] {
+        let found = target_faults(&format!("{NAMED}command = {command}\n"));
+        assert_eq!(found, [expected], "{command}");
+    }
+}
+
+#[test]
 fn faults_of_what_a_target_is_told() {
     for (text, expected) in [
         (

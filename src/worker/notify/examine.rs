@@ -91,7 +91,7 @@ pub enum TargetFault {
 /// The fault that was found, with its cure.
 pub(super) fn examine_program(program: &str) -> Result<(), TargetFault> {
     let found = metadata(program).map_err(|error| TargetFault::ProgramMissing {
-        program: program.to_owned(),
+        program: shown(program),
         cause: cause(&error),
     })?;
     let executable = if found.is_file() {
@@ -100,9 +100,20 @@ pub(super) fn examine_program(program: &str) -> Result<(), TargetFault> {
         Err(io::Error::other("it is no file"))
     };
     executable.map_err(|error| TargetFault::ProgramNotExecutable {
-        program: program.to_owned(),
+        program: shown(program),
         cause: cause(&error),
     })
+}
+
+/// Returns a program as faults show it. What follows a blank is perhaps an argument that belongs in an entry of its own, and
+/// may be a secret.
+fn shown(program: &str) -> String {
+    match program.split_once(char::is_whitespace) {
+        Some((program, _)) => format!(
+            "{program} (hidden), with a blank in its name (an argument has an entry of its own),"
+        ),
+        None => program.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +142,10 @@ mod tests {
         );
         mode(0o755);
         examine_program(program).expect("it is executable");
+        let with_argument = examine_program("/absent/notify --key marker");
+        let fault = with_argument.expect_err("a fault").to_string();
+        assert!(fault.starts_with("command: /absent/notify (hidden), with a blank"));
+        assert!(!fault.contains("marker"), "{fault}");
         let folder = folder.path().to_str().expect("text");
         let fault = examine_program(folder).expect_err("a fault").to_string();
         assert!(fault.contains("it is no file"), "{fault}");

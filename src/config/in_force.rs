@@ -59,8 +59,8 @@ fn setting(tree: &Tree, at: &Key, default: &ShownValue) -> Setting {
     let value = node.map(|node| {
         let written = Tree::written(at, node);
         // A variable does not show what kind its value is of. The default, or an example, does.
-        if matches!(node.value, Value::Variable(_)) && !is_text(default) {
-            written.trim_matches('"').to_owned()
+        if matches!(node.value, Value::Variable(_) | Value::List(_)) && is_plain(default) {
+            written.replace('"', "")
         } else {
             written
         }
@@ -84,11 +84,12 @@ fn setting(tree: &Tree, at: &Key, default: &ShownValue) -> Setting {
     }
 }
 
-/// Returns `true` if values of the key are texts.
-fn is_text(shown: &ShownValue) -> bool {
+/// Returns `true` if values of the key are written without quotes, or are lists of such.
+fn is_plain(shown: &ShownValue) -> bool {
     let shown = match shown {
         ShownValue::Default(value) => value.as_str(),
         ShownValue::Placeholder(value) | ShownValue::Example(value) => value,
     };
-    shown.starts_with('"')
+    let first = shown.strip_prefix('[').unwrap_or(shown);
+    first.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
 }

@@ -1,7 +1,7 @@
 //! The operator's configuration: one TOML file, overlaid with environment variables.
 //!
 //! `SINCH_CALLBACKS_<SECTION>__<KEY>` sets one key, and a number stands for a place in a list:
-//! `SINCH_CALLBACKS_PROJECTS__0__KEY_ID`. A list of networks may be given whole, separated by commas;
+//! `SINCH_CALLBACKS_PROJECTS__0__KEY_ID`. A list may be given whole, separated by commas;
 //! `…__SECRETS` is a single secret, taken verbatim, since a secret may hold a comma. An empty variable
 //! counts as not set.
 //!

@@ -32,12 +32,15 @@ pub fn is_empty(value: &str) -> bool {
     without_edges(value).is_empty()
 }
 
-/// Returns `true` if a secret is still the documents' placeholder.
-pub fn is_placeholder(value: &str) -> bool {
+/// Returns what is wrong with a secret that only stands in place of one, with the remedy; `None` for any other.
+pub fn stand_in(value: &str) -> Option<&'static str> {
     let core = without_edges(value);
     let dots = |c| c == '.' || c == '…';
-    let is_dots = !core.is_empty() && core.chars().all(dots);
-    is_dots || core.to_ascii_lowercase().starts_with(PLACEHOLDER)
+    if !core.is_empty() && core.chars().all(dots) {
+        return Some("dots only stand in place of a value; write the value itself");
+    }
+    let is_placeholder = core.to_ascii_lowercase().starts_with(PLACEHOLDER);
+    is_placeholder.then_some("still the example's, which everybody knows; replace it")
 }
 
 fn without_edges(value: &str) -> &str {

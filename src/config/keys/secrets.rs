@@ -176,15 +176,14 @@ impl Reader<'_> {
         Some(checked)
     }
 
-    /// Refuses a secret that is still a placeholder of the documents; `line` names the line of a file. Returns `true`
-    /// if it is one.
+    /// Refuses what only stands in place of a secret, such as the placeholder of the documents; `line` names the line of a
+    /// file. Returns `true` if it is refused.
     pub fn is_placeholder(&mut self, at: &Key, line: &str, value: &str) -> bool {
-        let is_placeholder = hidden::is_placeholder(value);
-        if is_placeholder {
-            let what = format!("{line}still the example's, which everybody knows; replace it");
-            self.fault(at, &what);
+        let stand_in = hidden::stand_in(value);
+        if let Some(what) = stand_in {
+            self.fault(at, &format!("{line}{what}"));
         }
-        is_placeholder
+        stand_in.is_some()
     }
 
     /// Warns of probable mistakes in a secret, whose form cannot be checked.

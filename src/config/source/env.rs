@@ -13,6 +13,8 @@ pub const FILE_VARIABLE: &str = "SINCH_CALLBACKS_CONFIG";
 pub const PREFIX: &str = "SINCH_CALLBACKS_";
 /// Keys whose environment variable holds a list, separated by commas.
 const LIST_KEYS: [&str; 2] = ["allow", "trusted_proxies"];
+/// Keys whose environment variable holds a list of numbers, separated by commas, in square brackets or without.
+const NUMBER_LIST_KEYS: [&str; 2] = ["expiring_secs", "retry_waits_secs"];
 /// Keys of a target whose environment variable holds a list, separated by commas.
 const TARGET_LIST_KEYS: [&str; 4] = ["types", "projects", "regions", "states"];
 
@@ -78,10 +80,8 @@ impl Variable {
             // A secret is never split: a comma may be part of it, and half a secret would be weak.
             // Nor is a command, which has no arguments then.
             "secrets" | "command" => Value::List(vec![self.node(text)]),
-            _ if self.is_list() && text.trim().is_empty() => Value::List(Vec::new()),
-            _ if self.is_list() => {
-                Value::List(text.split(',').map(|item| self.node(item.trim())).collect())
-            }
+            name if NUMBER_LIST_KEYS.contains(&name) => self.list(without_brackets(text)),
+            _ if self.is_list() => self.list(text),
             _ => Value::Variable(text.to_owned()),
         })
     }
@@ -91,9 +91,25 @@ impl Variable {
         LIST_KEYS.contains(&name) || self.key.is_in("targets") && TARGET_LIST_KEYS.contains(&name)
     }
 
+    /// Returns the list of what commas separate.
+    fn list(&self, text: &str) -> Value {
+        let items = if text.trim().is_empty() {
+            Vec::new()
+        } else {
+            text.split(',').map(|item| self.node(item.trim())).collect()
+        };
+        Value::List(items)
+    }
+
     fn node(&self, text: &str) -> Node {
         Node::from_variable(&self.name, Value::Variable(text.to_owned()))
     }
+}
+
+/// Returns what stands in square brackets, as a list does in the file, or the text where nothing does.
+fn without_brackets(text: &str) -> &str {
+    let bare = text.trim().strip_prefix('[');
+    bare.and_then(|text| text.strip_suffix(']')).unwrap_or(text)
 }
 
 /// Returns `true` for a variable that Kubernetes sets for a service called `sinch-callbacks` or

@@ -309,6 +309,11 @@ fn faults_of_variables_name_the_variable() {
             "SINCH_CALLBACKS_SINCH__MAX_IN_FLIGHT: sinch.max_in_flight = \"many\": write a whole number, not below 0, without quotes",
         ),
         (
+            "DEADLINES__EXPIRING_SECS",
+            "900,soon",
+            "SINCH_CALLBACKS_DEADLINES__EXPIRING_SECS: deadlines.expiring_secs[1] = \"soon\": write a number, without quotes",
+        ),
+        (
             "CALLBACKS__ALLOW",
             "192.0.2.1,x",
             "SINCH_CALLBACKS_CALLBACKS__ALLOW: callbacks.allow[1] = \"x\": write an address such as 192.0.2.1 or a \

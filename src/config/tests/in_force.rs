@@ -62,6 +62,21 @@ fn each_value_is_shown_with_where_it_came_from() {
 }
 
 #[test]
+fn a_list_of_a_variable_is_shown_as_the_file_has_it() {
+    let variables = [
+        ("DEADLINES__EXPIRING_SECS", "900, 7200"),
+        ("CALLBACKS__ALLOW", "192.0.2.1,192.0.2.2"),
+    ];
+    for (key, expected) in [
+        ("deadlines.expiring_secs", "[900, 7200]"),
+        ("callbacks.allow", r#"["192.0.2.1", "192.0.2.2"]"#),
+    ] {
+        let (value, ..) = shown(LEAST, &variables, key);
+        assert_eq!(value.as_deref(), Some(expected), "{key}");
+    }
+}
+
+#[test]
 fn no_secret_is_shown() {
     let target = "[[targets]]\nname = \"crm\"\nurl = \"https://crm.example.com/hooks/marker\"\n";
     let command = "[[targets]]\nname = \"mail\"\ncommand = [\"/bin/mail\", \"marker\"]\n";
@@ -78,6 +93,10 @@ fn no_secret_is_shown() {
     }
     let (command, ..) = shown(&text, &variables, "targets[1].command");
     assert_eq!(command.as_deref(), Some("[\"/bin/mail\", (hidden)]"));
+    let in_one = "/bin/mail --key marker";
+    let variables = [variables[0], ("TARGETS__1__COMMAND", in_one)];
+    let (command, ..) = shown(&text, &variables, "targets[1].command");
+    assert_eq!(command.as_deref(), Some("[(hidden)]"));
     let all = format!("{:?}", config(&text, &variables).in_force);
     assert!(
         !all.contains("marker") && !all.contains(TARGET_SECRET),

@@ -2,6 +2,8 @@
 
 use std::os::unix::ffi::OsStringExt;
 
+use notifications::RetrySchedule;
+
 use super::*;
 
 fn bytes(text: &[u8]) -> OsString {
@@ -45,6 +47,37 @@ fn an_empty_variable_changes_nothing() {
         panic!("one fault");
     };
     assert!(fault.contains("projects[0].secrets: needed"), "{fault}");
+}
+
+#[test]
+fn a_list_of_numbers_is_written_with_commas_or_entry_by_entry() {
+    let spans = |secs: &[u64]| {
+        let spans = secs.iter().map(|secs| Duration::from_secs(*secs));
+        spans.collect::<Vec<_>>()
+    };
+    for (variables, expected) in [
+        (
+            &[("DEADLINES__EXPIRING_SECS", "900, 7200")][..],
+            &[900, 7200][..],
+        ),
+        (&[("DEADLINES__EXPIRING_SECS", "[900,7200]")], &[900, 7200]),
+        (&[("DEADLINES__EXPIRING_SECS", "900")], &[900]),
+        (&[("DEADLINES__EXPIRING_SECS", "[]")], &[]),
+        (
+            &[
+                ("DEADLINES__EXPIRING_SECS__0", "900"),
+                ("DEADLINES__EXPIRING_SECS__1", "7200"),
+            ],
+            &[900, 7200],
+        ),
+    ] {
+        let deadlines = config(LEAST, variables).deadlines;
+        assert_eq!(deadlines.orders.expiring, spans(expected), "{variables:?}");
+    }
+    let file = format!("{LEAST}{TARGET}");
+    let waits = ("TARGETS__0__RETRY_WAITS_SECS", "5,300");
+    let target = config(&file, &[waits]).targets.remove(0);
+    assert_eq!(target.retries, RetrySchedule::new(spans(&[5, 300])));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{print_error, print_line};
-use super::{FAILURE, HELD, fetched_backup, file, misconfigured, stop_or_report};
+use super::{FAILURE, HELD, USAGE, fetched_backup, file, misconfigured, stop_or_report};
 use crate::config::{Database, DatabasePlace};
 use crate::store::sqlite::{self, Copied, CopyError, OpenError};
 use number_order::counted;
@@ -44,6 +44,13 @@ pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
         overwrite,
         from_service,
     } = arguments;
+    if !is_plain(&file) {
+        print_error(
+            "the name of the copy has a line break, another control character, or bytes that are no UTF-8: sha256sum could \
+             not find it by the checksum's file; name another one",
+        );
+        return ExitCode::from(USAGE);
+    }
     if from_service {
         return fetched_backup::run(config, &file, overwrite).await;
     }
@@ -53,6 +60,12 @@ pub async fn backup(config: Option<&Path>, arguments: Backup) -> ExitCode {
     };
     let copied = sqlite::backup(&database, &file, overwrite, &stop).await;
     report_copy(copied, &database, &file)
+}
+
+/// Returns `true` if the file beside the copy can name it in one line, as `sha256sum` reads it.
+fn is_plain(copy: &Path) -> bool {
+    let name = copy.file_name().unwrap_or_default().to_str();
+    name.is_some_and(|name| !name.contains(char::is_control))
 }
 
 /// Puts a backup in the database's place, while the service does not run.

@@ -30,7 +30,7 @@ impl fmt::Display for FileFault {
             }
             ErrorKind::ReadOnlyFilesystem => "the disk can only be read; name another place",
             ErrorKind::InvalidInput => {
-                "it is no regular file, such as a pipe or a device; write it into a file, and name that"
+                "it is not a regular file, but a pipe, a device or the like; write it into a file, and name that"
             }
             ErrorKind::InvalidData => "it is no UTF-8 text; save it as UTF-8",
             // The error names the limit.

@@ -301,3 +301,19 @@ async fn a_backup_finds_the_database_behind_a_mount() {
     drop(mount);
     assert!(!File::beside(&settings.database(), "-wal").exists());
 }
+
+#[tokio::test]
+async fn a_name_that_no_checksum_file_can_carry_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let (home, settings) = place();
+    Service::start(&settings).await.stop().await;
+    for name in [&b"a\nb.db"[..], b"a\rb.db", b"a\x1bb.db", b"a\xe4b.db"] {
+        let target = home.path().join(std::ffi::OsStr::from_bytes(name));
+        for option in [None, Some("--from-service")] {
+            let refused = copy(&settings, "backup", &target, option).await;
+            assert_eq!(refused.code, Some(2), "{name:?}: {refused:?}");
+            assert!(refused.err.contains("sha256sum"), "{refused:?}");
+            assert!(!target.exists(), "{name:?}");
+        }
+    }
+}

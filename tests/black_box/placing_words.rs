@@ -364,7 +364,7 @@ async fn faults_of_files_are_told_with_their_cure() {
         ),
         (
             &["order", "place", "/dev/zero"],
-            "it is no regular file, such as a pipe or a device",
+            "it is not a regular file, but a pipe, a device or the like",
         ),
         (
             &["order", "requirements", "AU", "MOBILE", "--form", form],

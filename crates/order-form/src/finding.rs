@@ -366,7 +366,7 @@ fn unreadable(f: &mut fmt::Formatter<'_>, reason: ErrorKind) -> fmt::Result {
             f.write_str("the file is larger than any that is sent; name a smaller one")
         }
         ErrorKind::InvalidInput => f.write_str(
-            "it is no regular file, such as a pipe or a device; write the document into a file, and name that",
+            "it is not a regular file, but a pipe, a device or the like; write the document into a file, and name that",
         ),
         ErrorKind::IsADirectory => f.write_str("it is a folder; name a file in it"),
         _ => write!(

@@ -38,10 +38,7 @@ pub(super) fn print(order: &Value, shown: &Shown, fetches: &Fetches<'_>) {
         print_field("because", text(&change["cause"], "text"));
     }
     print_field("next", &next(order, fetches));
-    print_field(
-        "product",
-        &format!("{} {}", text(order, "region"), text(order, "number_type")),
-    );
+    print_field("product", &product(order));
     print_field("created", text(order, "created_at"));
     print_field("updated", text(order, "updated_at"));
     if let Some(end) = order["expires_at"].as_str() {
@@ -101,6 +98,16 @@ fn state(order: &Value) -> String {
         None => "not confirmed by Sinch yet".to_owned(),
     };
     format!("{state}, {trust}")
+}
+
+/// Returns the region and the type of the numbers, as far as they are known.
+fn product(order: &Value) -> String {
+    let known = ["region", "number_type"].map(|key| order[key].as_str());
+    let known: Vec<&str> = known.into_iter().flatten().collect();
+    if known.is_empty() {
+        return UNSAID.to_owned();
+    }
+    known.join(" ")
 }
 
 fn print_numbers(order: &Value) {
@@ -218,6 +225,19 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_product_is_told_as_far_as_it_is_known() {
+        for (region, number_type, expected) in [
+            (Some("AU"), Some("MOBILE"), "AU MOBILE"),
+            (Some("AU"), None, "AU"),
+            (None, Some("MOBILE"), "MOBILE"),
+            (None, None, "-"),
+        ] {
+            let order = serde_json::json!({ "region": region, "number_type": number_type });
+            assert_eq!(product(&order), expected);
+        }
+    }
 
     #[test]
     fn the_last_rows_are_shown_unless_all_are_asked_for() {

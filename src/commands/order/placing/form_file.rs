@@ -120,8 +120,8 @@ mod tests {
         let file = fs::File::create(&large).expect("made");
         file.set_len(max_bytes + 1).expect("made so long");
         [
-            (pipe, "it is no regular file"),
-            ("/dev/zero".into(), "it is no regular file"),
+            (pipe, "it is not a regular file"),
+            ("/dev/zero".into(), "it is not a regular file"),
             (folder.to_owned(), "it is a folder"),
             (large, "it is too large: more than"),
         ]

@@ -91,6 +91,21 @@ impl<'a> Period<'a> {
         Ok(Period { since, until })
     }
 
+    /// Returns what is waited for, where a time of the period is yet to come; `None` where none is.
+    pub fn awaited(self, now: Time) -> Option<String> {
+        let is_to_come = |moment: &&Moment| moment.at > now;
+        let since = self.since.filter(is_to_come).map(|since| {
+            let since = &since.written;
+            format!("nothing is told before --since {since}, which is yet to come")
+        });
+        let until = self.until.filter(is_to_come).map(|until| {
+            let until = &until.written;
+            format!("this ends at --until {until}, which is yet to come")
+        });
+        let awaited: Vec<String> = since.into_iter().chain(until).collect();
+        (!awaited.is_empty()).then(|| awaited.join("; "))
+    }
+
     /// Returns the parameters of the API that choose the period.
     pub fn params(self) -> [(&'static str, Option<&'a str>); 2] {
         [
@@ -163,6 +178,35 @@ mod tests {
                 for named in [format!("--since {since}"), format!("--until {until}")] {
                     assert!(said.contains(&named), "{named}: {said}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_yet_to_come_is_said() {
+        let moment = |text: &str| text.parse::<Moment>().expect("a time");
+        let [past, now, later] = [
+            "2026-01-31T11:00:00Z",
+            "2026-01-31T12:00:00Z",
+            "2026-01-31T13:00:00Z",
+        ]
+        .map(moment);
+        let last = moment("2026-01-31T14:00:00Z");
+        let told = "nothing is told before --since 2026-01-31T13:00:00Z";
+        let ends = "this ends at --until 2026-01-31T14:00:00Z";
+        for (since, until, expected) in [
+            (None, None, &[][..]),
+            (Some(&past), Some(&now), &[]),
+            (Some(&past), Some(&last), &[ends]),
+            (None, Some(&last), &[ends]),
+            (Some(&later), None, &[told]),
+            (Some(&later), Some(&last), &[told, ends]),
+        ] {
+            let said = Period { since, until }.awaited(now.at());
+            assert_eq!(said.is_some(), !expected.is_empty(), "{said:?}");
+            let said = said.unwrap_or_default();
+            for words in [told, ends] {
+                assert_eq!(said.contains(words), expected.contains(&words), "{said}");
             }
         }
     }

@@ -81,6 +81,10 @@ async fn tail(config: Option<&Path>, arguments: &Arguments) -> Result<(), Comman
         since: period.since.map(Moment::at),
         until: period.until.map(Moment::at),
     };
+    // Without a word, nobody could tell a command that waits from one that hangs.
+    if let Some(awaited) = period.awaited(clock::now()) {
+        print_error(awaited);
+    }
     follow(&service, &wanted, arguments.options.json).await
 }
 

@@ -48,7 +48,17 @@ async fn what_happens_is_told_of_all_orders_or_of_one() {
         (Some(0), ""),
         "{before:?}"
     );
-    let later = place.started(&["tail", "--since", "2100-01-01T00:00:00Z"]);
+    let [later, end] = ["2100-01-01T00:00:00Z", "2100-01-02T00:00:00Z"];
+    let later = place.started(&["tail", "--since", later, "--until", end]);
+    until("what it waits for", async || {
+        let said = later.said();
+        let is_said = ["--since 2100-01-01", "ends at --until 2100-01-02"];
+        is_said
+            .iter()
+            .all(|words| said.contains(words))
+            .then_some(())
+    })
+    .await;
     assert!(later.lines().is_empty());
     let ended = place.ended(&["tail", "--since", "soon"]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");

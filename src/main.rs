@@ -128,7 +128,8 @@ fn program() -> clap::Command {
 
 /// Returns the arguments of the command line, or an error if they do not go together.
 fn parse_arguments() -> Result<Arguments, clap::Error> {
-    let matches = program().try_get_matches()?;
+    let matches = program().try_get_matches();
+    let matches = matches.map_err(commands::faulty_argument::shortened)?;
     let arguments =
         Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut program()))?;
     if arguments.config.is_some()

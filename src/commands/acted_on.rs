@@ -12,6 +12,7 @@ use super::lookup::{
 use super::pages::Pages;
 use super::project_client::id;
 use super::service::{Service, list, read, text};
+use super::shown;
 use number_order::Id;
 
 /// An order as paths of the API name it.
@@ -39,8 +40,18 @@ impl OrderName {
     }
 }
 
-/// Finds the order that a command acts upon, of the named project or of any. A number must be whole, so that a part of it
-/// never means another order.
+/// Fails if one of the names can name no order, or the project can be none.
+pub(super) fn check_names(project: Option<&str>, names: &[String]) -> Result<(), CommandError> {
+    project.map_or(Ok(()), |project| id("--project", project).map(drop))?;
+    let mut names = names.iter();
+    let is_neither = |name: &&String| Id::new(*name).is_none() && whole_number(name).is_none();
+    names
+        .find(is_neither)
+        .map_or(Ok(()), |name| Err(no_name(name)))
+}
+
+/// Finds the order that a command acts upon, of the named project or of any. The id is tried first, since it may look like a
+/// number. A number must be whole, so that a part of it never means another order.
 pub(super) async fn order_to_act_on(
     service: &Service,
     project: Option<&str>,
@@ -49,20 +60,26 @@ pub(super) async fn order_to_act_on(
     let project = project
         .map(|project| id("--project", project))
         .transpose()?;
-    if let Some(number) = whole_number(named) {
-        return by_whole_number(service, project.as_ref(), &number).await;
+    let number = whole_number(named);
+    if let Some(order) = Id::new(named) {
+        let known = by_id(service, project.as_ref(), &order).await;
+        if let Some(known) = known.map_err(not_found_out)? {
+            return Ok(OrderName::of(&read(&known)?));
+        }
+        if number.is_none() {
+            let reason = "the service does not know this order";
+            return Err(CommandError::service(reason));
+        }
     }
-    let order = Id::new(named).ok_or_else(|| {
-        CommandError::usage(format!(
-            "ORDER: {named:?} is neither an id nor a whole number, as +61491570156"
-        ))
-    })?;
-    let known = by_id(service, project.as_ref(), &order).await;
-    let known = known.map_err(|error| not_found_out(named, &error))?;
-    let known = known.ok_or_else(|| {
-        CommandError::service(format!("{order}: the service does not know this order"))
-    })?;
-    Ok(OrderName::of(&read(&known)?))
+    let number = number.ok_or_else(|| no_name(named))?;
+    by_whole_number(service, project.as_ref(), &number).await
+}
+
+fn no_name(named: &str) -> CommandError {
+    let named = shown::quoted(named);
+    CommandError::usage(format!(
+        "ORDER: {named} is neither an id nor a whole number, as +61491570156"
+    ))
 }
 
 /// Returns the id of the order that a command acts upon at Sinch. The service is asked only where a number names it.
@@ -75,7 +92,8 @@ pub(super) async fn id_to_act_on(
         return id("ORDER", named);
     }
     let service = Service::of_configuration(config)?;
-    let found = order_to_act_on(&service, project, named).await?;
+    let found = order_to_act_on(&service, project, named).await;
+    let found = found.map_err(|error| error.about(named))?;
     id("ORDER", &found.order)
 }
 

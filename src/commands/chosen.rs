@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::acted_on::{OrderName, order_to_act_on};
+use super::acted_on::{OrderName, check_names, order_to_act_on};
 use super::bulk::Bulk;
 use super::command_error::CommandError;
 use super::operators::ServiceError;
@@ -76,8 +76,10 @@ impl Chosen {
         act: impl AsyncFn(&OrderName) -> Result<(), ServiceError>,
     ) -> Result<(), CommandError> {
         let project = self.filter.project.as_deref();
+        check_names(project, &self.orders)?;
         for named in &self.orders {
-            let name = order_to_act_on(service, project, named).await?;
+            let name = order_to_act_on(service, project, named).await;
+            let name = name.map_err(|error| error.about(named))?;
             if name.order != *named {
                 print_error(shown::line(&format!("{named} is of order {}", name.order)));
             }

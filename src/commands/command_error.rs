@@ -106,6 +106,19 @@ impl CommandError {
         }
     }
 
+    /// Returns the exit code of a command that fails so.
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// Returns the failure with the name of what it is about before it.
+    pub fn about(mut self, name: &str) -> CommandError {
+        if let Some(first) = self.lines.first_mut() {
+            *first = format!("{name}: {first}");
+        }
+        self
+    }
+
     /// Writes the reason of the failure to standard error, with `json` also as a JSON object to standard output, and
     /// returns the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
@@ -118,7 +131,7 @@ impl CommandError {
     /// Writes the reason of the failure to standard error, and returns the exit code.
     pub fn report_in_words(&self) -> ExitCode {
         for line in &self.lines {
-            print_error(shown::lines(line));
+            print_error(line);
         }
         ExitCode::from(self.exit_code)
     }

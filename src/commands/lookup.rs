@@ -9,6 +9,7 @@ use super::orders::state;
 use super::pages::full_page;
 use super::project_client::id;
 use super::service::{Service, list, text};
+use super::shown;
 use number_order::Id;
 
 /// Path of the list of orders.
@@ -40,12 +41,14 @@ pub(super) async fn order(
     let is_number = is_part_of_number(named);
     if order.is_none() && !is_number {
         return Err(CommandError::usage(format!(
-            "ORDER: {named:?} is neither an id nor a part of a number"
+            "ORDER: {} is neither an id nor a part of a number",
+            shown::quoted(named)
         )));
     }
     if let Some(order) = order {
         let known = by_id(service, project.as_ref(), &order).await;
-        if let Some(known) = known.map_err(|error| not_found_out("not shown", &error))? {
+        let known = known.map_err(|error| not_found_out(error).about("not shown"));
+        if let Some(known) = known? {
             return Ok(Known::One(known));
         }
     }
@@ -75,12 +78,12 @@ pub(super) async fn by_id(
     service.find(&path).await
 }
 
-/// Returns the failure of a look at an order by its id, with words that stand before it.
-pub(super) fn not_found_out(before: &str, error: &ServiceError) -> CommandError {
+/// Returns the failure of a look at an order by its id.
+pub(super) fn not_found_out(error: ServiceError) -> CommandError {
     if error.is_conflict() {
         CommandError::usage("several projects have this order: say which by --project")
     } else {
-        CommandError::service(format!("{before}: {error}"))
+        error.into()
     }
 }
 

@@ -21,6 +21,7 @@ pub mod drop_project;
 pub mod events;
 pub mod examples;
 mod expectations;
+pub mod faulty_argument;
 pub mod fetch;
 mod fetched_backup;
 mod fetching;

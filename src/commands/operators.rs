@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::shown;
 use crate::config;
 
 /// Maximum time for which a connection waits for the next request: the service may close one that waits for longer.
@@ -193,7 +194,11 @@ pub(super) fn refusal(
     let reason = if no_token {
         "the service wants a token; set SINCH_CALLBACKS_OPERATORS__TOKEN_FILE to a file that holds it".to_owned()
     } else {
-        refusal_in_words(text).unwrap_or_else(|| format!("it answers {status} {text}"))
+        let answer = || {
+            let answer = format!("it answers {status} {}", shown::short(text));
+            answer.trim_end().to_owned()
+        };
+        refusal_in_words(text).unwrap_or_else(answer)
     };
     ServiceError {
         kind: FailureKind::Answered(status),
@@ -204,7 +209,7 @@ pub(super) fn refusal(
 /// Returns the detail of a refusal by the service, or else its title.
 fn refusal_in_words(problem: &str) -> Option<String> {
     let problem: Value = serde_json::from_str(problem).ok()?;
-    let text = |name: &str| problem.get(name)?.as_str().map(str::to_owned);
+    let text = |name: &str| problem.get(name)?.as_str().map(shown::lines);
     text("detail").or_else(|| text("title"))
 }
 

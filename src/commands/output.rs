@@ -12,7 +12,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use super::FAILURE;
+use super::{FAILURE, shown};
 
 /// Maximum time that standard error may take to accept a line. On a busy machine, seconds can pass before the thread
 /// that writes it has its turn.
@@ -78,8 +78,10 @@ pub fn note_result(written: io::Result<()>) {
     }
 }
 
-/// Writes a line to standard error, in the program's name.
+/// Writes a line, or several, to standard error, in the program's name. They may hold words of others, so nothing that a
+/// terminal obeys is written.
 pub fn print_error(line: impl Display) {
+    let line = shown::lines(&line.to_string());
     let line = format!("sinch-callbacks: {line}\n");
     let (written, is_written) = sync_channel(1);
     let write = move || {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::command_error::CommandError;
-use super::file;
+use super::{file, shown};
 use crate::app;
 use crate::config::{Api, Callbacks, ProjectAccess, SecretsPlace, SinchAccess};
 use number_order::Id;
@@ -41,8 +41,17 @@ pub(super) struct Project {
 ///
 /// Fails if the configuration has faults, if it does not say which project is meant, or if that project's API is off.
 pub(super) fn open(config: Option<&Path>, project: Option<&str>) -> Result<Project, CommandError> {
+    open_named(config, "--project", project)
+}
+
+/// Makes the client as [`open`] does, for a command that takes the project in another argument.
+pub(super) fn open_named(
+    config: Option<&Path>,
+    argument: &str,
+    project: Option<&str>,
+) -> Result<Project, CommandError> {
     let access = SinchAccess::load(file(config).as_deref(), std::env::vars_os())?;
-    let found = choose_project(&access.projects, project)?;
+    let found = choose_project(&access.projects, argument, project)?;
     match &found.api {
         Api::On(credentials) => Ok(Project {
             path: found.path.clone(),
@@ -73,24 +82,34 @@ pub(super) fn callback_url(
 
 fn choose_project<'a>(
     projects: &'a [ProjectAccess],
+    argument: &str,
     named: Option<&str>,
 ) -> Result<&'a ProjectAccess, CommandError> {
     match (named, projects) {
         (None, [only]) => Ok(only),
-        (None, _) => Err(CommandError::usage(format!(
-            "several projects are configured; say which by --project: {}",
-            list_ids(projects)
-        ))),
+        (None, _) => {
+            let ids = projects.iter().map(|project| project.id.as_str());
+            Err(which_project(argument, &ids.collect::<Vec<_>>()))
+        }
         (Some(named), _) => {
             let found = projects.iter().find(|project| project.id.as_str() == named);
             found.ok_or_else(|| {
                 CommandError::usage(format!(
-                    "--project: {named:?} is not configured; configured: {}",
+                    "{argument}: {} is not configured; configured: {}",
+                    shown::quoted(named),
                     list_ids(projects)
                 ))
             })
         }
     }
+}
+
+/// Returns the failure where several projects are configured and the argument is needed that names one.
+pub(super) fn which_project(argument: &str, ids: &[&str]) -> CommandError {
+    CommandError::usage(format!(
+        "several projects are configured; say which by {argument}: {}",
+        ids.join(", ")
+    ))
 }
 
 fn list_ids(projects: &[ProjectAccess]) -> String {
@@ -104,5 +123,8 @@ fn list_ids(projects: &[ProjectAccess]) -> String {
 ///
 /// Fails if the text could not stand in a path.
 pub(super) fn id(what: &str, text: &str) -> Result<Id, CommandError> {
-    Id::new(text).ok_or_else(|| CommandError::usage(format!("{what}: {text:?} is no id")))
+    Id::new(text).ok_or_else(|| {
+        let text = shown::quoted(text);
+        CommandError::usage(format!("{what}: {text} is no id"))
+    })
 }

@@ -4,6 +4,9 @@
 
 use std::ffi::OsString;
 
+/// Maximum number of characters of an argument that a failure names, or of an answer that is none of the service.
+const SHORT_MAX_CHARS: usize = 100;
+
 /// Returns the text on one line, with a blank in place of each character that a terminal obeys.
 pub(super) fn line(text: &str) -> String {
     let visible = |char: char| if is_obeyed(char) { ' ' } else { char };
@@ -14,6 +17,27 @@ pub(super) fn line(text: &str) -> String {
 pub(super) fn lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(line).collect();
     lines.join("\n")
+}
+
+/// Returns the text on one line as [`line`] does, cut off where it is long: an argument, or what another program answers, may
+/// have any length.
+pub(super) fn short(text: &str) -> String {
+    let (start, cut) = cut(text);
+    format!("{}{cut}", line(start))
+}
+
+/// Returns the text in quotes, on one line, and cut off where it is long. What a terminal obeys is written as an escape.
+pub(super) fn quoted(text: &str) -> String {
+    let (start, cut) = cut(text);
+    format!("{start:?}{cut}")
+}
+
+/// Returns the beginning of a text, and an ellipsis if more follows.
+fn cut(text: &str) -> (&str, &str) {
+    match text.char_indices().nth(SHORT_MAX_CHARS) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    }
 }
 
 /// Returns the same JSON value, with each character that a terminal obeys written as an escape. Line breaks between the
@@ -63,6 +87,15 @@ mod tests {
         assert_eq!(line(text), "a [31mb 2Jc  d e  f");
         assert_eq!(lines(text), "a [31mb 2Jc  d e\nf");
         assert_eq!(lines("é → 電\n\nx\n"), "é → 電\n\nx");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_off() {
+        let fits = "é".repeat(SHORT_MAX_CHARS);
+        assert_eq!(short(&fits), fits);
+        assert_eq!(short(&format!("{fits}é")), format!("{fits}…"));
+        assert_eq!(quoted(&format!("{fits}é")), format!("\"{fits}\"…"));
+        assert_eq!(quoted("a\u{1b}\n\"b"), r#""a\u{1b}\n\"b""#);
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::FAILURE;
-use super::acted_on::order_to_act_on;
+use super::acted_on::{check_names, order_to_act_on};
 use super::command_error::CommandError;
 use super::output::{print_error, print_line};
 use super::service::Service;
@@ -27,17 +26,21 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
         Ok(service) => service,
         Err(error) => return error.report_in_words(),
     };
-    let mut code = ExitCode::SUCCESS;
+    let project = arguments.project.as_deref();
+    if let Err(error) = check_names(project, &arguments.orders) {
+        return error.report_in_words();
+    }
+    let mut code = 0;
     for order in &arguments.orders {
-        match remove_order(&service, arguments.project.as_deref(), order).await {
+        match remove_order(&service, project, order).await {
             Ok(()) => print_line(shown::line(&format!("{order}: removed"))),
             Err(reason) => {
                 print_error(shown::line(&format!("{order}: not removed: {reason}")));
-                code = ExitCode::from(FAILURE);
+                code = code.max(reason.exit_code());
             }
         }
     }
-    code
+    ExitCode::from(code)
 }
 
 async fn remove_order(

@@ -6,10 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
 
+use super::command_error::{self, CommandError};
+use super::file;
 use super::file_fault::FileFault;
-use super::output::{print_error, print_line};
-use super::{FAILURE, USAGE, file, misconfigured, operators};
+use super::operators::{self, ServiceError};
+use super::project_client::which_project;
+use super::service::{list, print_json, read, text};
+use super::shown::quoted;
 use crate::config::Operators;
 use crate::files::{read_limited, read_to_limit};
 use crate::http::operators::IMPORT_MAX_BYTES;
@@ -38,27 +44,55 @@ pub struct Arguments {
 /// Makes the named orders known to the service. The command needs only the service's address and token from the
 /// configuration.
 pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
-    let service = match Operators::load(file(config).as_deref(), std::env::vars_os()) {
-        Ok(service) => service,
-        Err(errors) => return misconfigured(&errors),
+    command_error::ended(watch(config, &arguments).await, false)
+}
+
+async fn watch(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
+    let service = Operators::load(file(config).as_deref(), std::env::vars_os())?;
+    let (path, list) = request_of(arguments).map_err(CommandError::usage)?;
+    let watched = operators::send(&service, Method::POST, &path, list, REQUEST_TIMEOUT).await;
+    let watched = match watched {
+        Ok(watched) => watched,
+        Err(error) if error.is_conflict() && arguments.project.is_none() => {
+            return Err(refused(&service, error).await);
+        }
+        Err(error) => return Err(not_watched(error)),
     };
-    let (path, list) = match request_of(&arguments) {
-        Ok(read) => read,
-        Err(reason) => {
-            print_error(reason);
-            return ExitCode::from(USAGE);
-        }
+    read::<Watched>(&watched)?;
+    print_json(&watched);
+    Ok(())
+}
+
+/// What of the answer shows that it is the service's.
+#[derive(Deserialize)]
+struct Watched {
+    #[serde(rename = "orders")]
+    _orders: u64,
+}
+
+/// Returns the failure where the service refuses orders of no named project. If several are configured, it names them.
+async fn refused(service: &Operators, error: ServiceError) -> CommandError {
+    let path = "/api/v1/projects";
+    let listed = operators::send(service, Method::GET, path, Vec::new(), REQUEST_TIMEOUT).await;
+    let listed: Value = match listed
+        .map_err(CommandError::from)
+        .and_then(|text| read(&text))
+    {
+        Ok(listed) => listed,
+        Err(_) => return not_watched(error),
     };
-    match operators::send(&service, Method::POST, &path, list, REQUEST_TIMEOUT).await {
-        Ok(watched) => {
-            print_line(&watched);
-            ExitCode::SUCCESS
-        }
-        Err(reason) => {
-            print_error(format_args!("not watched: {reason}"));
-            ExitCode::from(FAILURE)
-        }
+    let projects = list(&listed, "items").iter();
+    let configured = projects.filter(|project| project["configured"] == true);
+    let ids: Vec<&str> = configured.map(|project| text(project, "project")).collect();
+    if ids.len() > 1 {
+        which_project("--project", &ids)
+    } else {
+        not_watched(error)
     }
+}
+
+fn not_watched(error: ServiceError) -> CommandError {
+    CommandError::from(error).about("not watched")
 }
 
 /// Returns the path of the request to the service, and the list of orders to send.
@@ -66,15 +100,15 @@ fn request_of(arguments: &Arguments) -> Result<(String, Vec<u8>), String> {
     let path = match &arguments.project {
         None => "/api/v1/orders".to_owned(),
         Some(text) => {
-            let project =
-                Id::new(text).ok_or_else(|| format!("--project: {text:?} is no project's id"))?;
+            let project = Id::new(text)
+                .ok_or_else(|| format!("--project: {} is no project's id", quoted(text)))?;
             format!("/api/v1/orders/{project}")
         }
     };
     let list = match &arguments.file {
         None => {
             for order in &arguments.orders {
-                entered(order).map_err(|why| format!("{order:?} is {why}"))?;
+                entered(order).map_err(|why| format!("{} is {why}", quoted(order)))?;
             }
             arguments.orders.join("\n").into_bytes()
         }

@@ -105,11 +105,16 @@ async fn watch_names_the_argument_that_is_no_order() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("--project: \"a/b\""), "{ended:?}");
     let ended = with(&address, &["watch", "o1"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(
-        ended.err.contains("several projects are configured"),
-        "{ended:?}"
-    );
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let named = "several projects are configured; say which by --project: ";
+    assert!(ended.err.contains(named), "{ended:?}");
+    for project in [testkit::PROJECT, "second"] {
+        assert!(ended.err.contains(project), "{ended:?}");
+    }
+    let config = settings.write().display().to_string();
+    let ended = with(&address, &["--config", &config, "rotate-secret"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("say which by PROJECT: "), "{ended:?}");
 
     // The list comes from a file, so the messages name its lines, and the output names its header.
     let list = folder.path().join("orders.csv");

@@ -26,6 +26,7 @@ mod figures;
 mod file_lengths;
 mod files;
 mod files_in_use;
+mod foreign_answers;
 mod forwarded_addresses;
 mod haproxy;
 mod installation;

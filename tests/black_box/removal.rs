@@ -29,14 +29,23 @@ async fn an_order_that_was_named_by_mistake_is_removed() {
     let command = async |arguments: &[&str]| command(&settings, &service, arguments).await;
     assert_eq!(command(&["watch", "o1", "mistyped"]).await.code, Some(0));
     service.settles("o1", "IN_REVIEW").await;
-    let ended = command(&["unwatch", "mistyped", "o1", "nobody", "a/b"]).await;
+    // Where an argument makes no sense, nothing is removed.
+    for odd in ["a/b", "", "a b"] {
+        let ended = command(&["unwatch", "mistyped", odd]).await;
+        assert_eq!(ended.code, Some(2), "{odd:?}: {ended:?}");
+        let said = format!("ORDER: {odd:?} is neither an id nor a whole number");
+        assert!(ended.err.contains(&said), "{ended:?}");
+        assert_eq!(ended.out, "", "{odd:?}");
+    }
+    let ended = command(&["unwatch", "mistyped", "--project", "a b"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let ended = command(&["unwatch", "mistyped", "o1", "nobody"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(ended.out, "mistyped: removed");
     for said in [
         "o1: not removed",
         "Sinch has shown it",
-        "nobody: not removed",
-        "a/b: not removed",
+        "nobody: not removed: the service does not know this order",
     ] {
         assert!(ended.err.contains(said), "{said}: {ended:?}");
     }

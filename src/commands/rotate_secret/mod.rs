@@ -66,7 +66,7 @@ pub async fn run(config: Option<&Path>, arguments: Arguments) -> ExitCode {
 }
 
 async fn rotate(config: Option<&Path>, arguments: &Arguments) -> Result<(), CommandError> {
-    let project = project_client::open(config, arguments.project.as_deref())?;
+    let project = project_client::open_named(config, "PROJECT", arguments.project.as_deref())?;
     let file = SecretsFile::open(place(&project)?)?;
     let given = arguments.new_secret_file.as_deref();
     let given = given.map(secret::read).transpose()?;

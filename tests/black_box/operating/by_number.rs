@@ -89,7 +89,31 @@ async fn a_number_of_several_orders_is_refused_with_their_names() {
         assert!(!ended.err.contains("o3 ("), "{command:?}: {ended:?}");
     }
     let ended = place.ended(&["unwatch", shared]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("o2 (IN_REVIEW)"), "{ended:?}");
     assert_eq!(place.service.list("/api/v1/orders").await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_id_that_looks_like_a_number_names_its_order() {
+    let (odd, other) = ("+61491570156", "o1");
+    let place = place(&[(odd, 1), (other, 2)]).await;
+    let ended = place.ended(&["fetch", odd]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.starts_with("1 order is fetched"), "{ended:?}");
+    // These are refused, but for what the order is.
+    for (command, words) in [
+        (&["dismiss", "orders"][..], "not dismissed"),
+        (&["unwatch"], "Sinch has shown it"),
+    ] {
+        let ended = place.ended(&[command, &[odd]].concat()).await;
+        assert_eq!(ended.code, Some(1), "{command:?}: {ended:?}");
+        assert!(ended.err.contains(words), "{command:?}: {ended:?}");
+        let is_unknown = ended.err.contains("no order has such a number");
+        assert!(!is_unknown, "{command:?}: {ended:?}");
+    }
+    place.run(0, &["forget", odd, "--yes"]).await;
+    let left = place.service.list("/api/v1/orders").await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0]["order"], other);
 }

@@ -11,7 +11,7 @@ use super::error::StartError;
 use super::targets::{attempt_files, target_settings};
 use crate::clock;
 use crate::config::{
-    Api, Auth, Config, Credentials, DatabasePlace, Project, Scope, Signature, Sinch,
+    Api, Auth, Config, Credentials, DatabasePlace, OPERATORS, Project, Scope, Signature, Sinch,
 };
 #[cfg(feature = "postgres")]
 use crate::config::{Database, DatabaseUrl};
@@ -272,7 +272,7 @@ fn callers(config: &Config) -> Vec<operators::Caller> {
         .token
         .iter()
         .map(|token| operators::Caller {
-            name: "operators".to_owned(),
+            name: OPERATORS.to_owned(),
             scope: operators::Scope::Operate,
             token: token.clone(),
         });

@@ -32,8 +32,8 @@ use sections::deadlines;
 pub use sections::deadlines::Deadlines;
 pub use sections::{
     Api, Auth, Callbacks, Credentials, Database, DatabasePlace, Destination, Log, LogFormat,
-    Operators, Project, ProjectAccess, Retention, Scope, SecretsPlace, Signature, Sinch, Target,
-    Token, Worker,
+    OPERATORS, Operators, Project, ProjectAccess, Retention, Scope, SecretsPlace, Signature, Sinch,
+    Target, Token, Worker,
 };
 use source::env::{self, Variable};
 pub use source::env::{FILE_VARIABLE, PREFIX as VARIABLE_PREFIX};

@@ -153,6 +153,10 @@ pub enum OutcomeRefusal {
     MakesNoOrder,
     /// The create made another order, as an earlier record or a callback to its [`CallbackKey`](super::CallbackKey) says.
     MadeOther(Id),
+    /// The create is said to be refused, but it made this order.
+    MadeOrder(Id),
+    /// Another outcome is known for certain already.
+    Known(StepOutcome),
 }
 
 impl fmt::Display for OutcomeRefusal {
@@ -163,6 +167,19 @@ impl fmt::Display for OutcomeRefusal {
             }
             OutcomeRefusal::MadeOther(order) => {
                 write!(f, "this create made the order {order}, so it made no other")
+            }
+            OutcomeRefusal::MadeOrder(order) => {
+                write!(
+                    f,
+                    "this create made the order {order}, so it was not refused"
+                )
+            }
+            OutcomeRefusal::Known(outcome) => {
+                write!(
+                    f,
+                    "the outcome of this step is known and stays: {}",
+                    outcome.code()
+                )
             }
         }
     }
@@ -178,13 +195,21 @@ pub fn may_end(
     outcome: StepOutcome,
     order: Option<&Id>,
 ) -> Result<(), OutcomeRefusal> {
-    let Some(order) = order else { return Ok(()) };
-    match &step.order {
-        _ if step.kind != StepKind::Create || outcome != StepOutcome::Succeeded => {
-            Err(OutcomeRefusal::MakesNoOrder)
+    let makes_order = step.kind == StepKind::Create && outcome == StepOutcome::Succeeded;
+    match (order, &step.order) {
+        (Some(_), _) if !makes_order => return Err(OutcomeRefusal::MakesNoOrder),
+        (Some(order), Some(made)) if made != order => {
+            return Err(OutcomeRefusal::MadeOther(made.clone()));
         }
-        Some(made) if made != order => Err(OutcomeRefusal::MadeOther(made.clone())),
-        Some(_) | None => Ok(()),
+        _ => {}
+    }
+    match (step.outcome, &step.order) {
+        (Some(known), _) if known == outcome => Ok(()),
+        (Some(known), _) if known.is_certain() => Err(OutcomeRefusal::Known(known)),
+        (_, Some(made)) if outcome == StepOutcome::Refused => {
+            Err(OutcomeRefusal::MadeOrder(made.clone()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -330,6 +355,37 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_is_certain_stays() {
+        use StepOutcome::{NoEffectSeen, Refused, Succeeded, Unknown};
+        let all = [Succeeded, Refused, Unknown, NoEffectSeen];
+        for known in all {
+            for outcome in all {
+                let is_certain = matches!(known, Succeeded | Refused);
+                let contradicts = is_certain && outcome != known;
+                let expected = contradicts.then_some(OutcomeRefusal::Known(known));
+                let submit = Step {
+                    kind: StepKind::Submit,
+                    ..create(1, Some(known), None)
+                };
+                let ended = may_end(&submit, outcome, None).err();
+                assert_eq!(ended, expected, "{known:?} {outcome:?}");
+            }
+            let order = id("o1");
+            let found = may_end(&create(1, Some(known), None), Succeeded, Some(&order));
+            assert_eq!(found.is_ok(), known != Refused, "{known:?}");
+        }
+        let made = create(1, Some(Succeeded), Some("o1"));
+        assert_eq!(may_end(&made, Succeeded, None), Ok(()));
+        assert_eq!(may_end(&made, Succeeded, Some(&id("o1"))), Ok(()));
+        assert!(may_end(&made, Succeeded, Some(&id("o2"))).is_err());
+        let known = Err(OutcomeRefusal::Known(Succeeded));
+        assert_eq!(may_end(&made, Refused, None), known);
+        // A callback has named the order of a create that Sinch had refused.
+        let refused = create(1, Some(Refused), Some("o1"));
+        assert_eq!(may_end(&refused, Refused, None), Ok(()));
+    }
+
+    #[test]
     fn only_a_create_that_succeeded_makes_an_order_and_only_one() {
         use StepOutcome::{NoEffectSeen, Refused, Succeeded, Unknown};
         let submit = Step {
@@ -344,7 +400,9 @@ mod tests {
             assert!(may_end(&made, outcome, order).is_err(), "{outcome:?}");
             assert!(may_end(&submit, outcome, order).is_err(), "{outcome:?}");
             assert_eq!(may_end(&submit, outcome, None), Ok(()));
-            assert_eq!(may_end(&made, outcome, None), Ok(()));
+            let denied = outcome == Refused;
+            let denied = denied.then(|| OutcomeRefusal::MadeOrder(id("o2")));
+            assert_eq!(may_end(&made, outcome, None).err(), denied, "{outcome:?}");
         }
         assert_eq!(
             may_end(&create(1, None, Some("o1")), Succeeded, order),

@@ -66,6 +66,14 @@ impl StepOutcome {
         self.into()
     }
 
+    /// Returns `true` if Sinch's answer has shown the outcome, so that nothing found out later changes it.
+    pub fn is_certain(self) -> bool {
+        match self {
+            StepOutcome::Succeeded | StepOutcome::Refused => true,
+            StepOutcome::Unknown | StepOutcome::NoEffectSeen => false,
+        }
+    }
+
     /// Returns the outcome of a step that has the given code.
     pub fn from_code(code: &str) -> Option<StepOutcome> {
         [

@@ -25,5 +25,5 @@ pub use projects::{Api, Auth, Credentials, Project, ProjectAccess, SecretsPlace,
 pub use retention::Retention;
 pub use sinch::Sinch;
 pub use targets::{Destination, Target};
-pub use tokens::{Scope, Token};
+pub use tokens::{OPERATORS, Scope, Token};
 pub use worker::Worker;

@@ -10,6 +10,9 @@ use crate::config::keys::hidden::Kind;
 use crate::config::keys::reader::Reader;
 use crate::config::source::key::Key;
 
+/// Name under which actions with the token of the section `[operators]` are recorded.
+pub const OPERATORS: &str = "operators";
+
 /// Table of `[[tokens]]`: a caller of the operators' listener.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -43,11 +46,16 @@ impl Token {
         let (mut names, mut tokens) = (BTreeMap::new(), BTreeMap::new());
         let section = Key::new("tokens");
         if let Some(token) = operators {
-            tokens.insert(token.expose_secret(), "operators".to_owned());
+            tokens.insert(token.expose_secret(), OPERATORS.to_owned());
         }
         for (index, token) in read.iter().enumerate() {
             let Some(token) = token else { continue };
             let at = section.index(index);
+            if token.name == OPERATORS {
+                let what =
+                    "what is done with operators.token is recorded under this name; take another";
+                reader.fault(&at.name("name"), what);
+            }
             if let Some(first) = names.insert(&token.name, index) {
                 let what = format!("tokens[{first}] has the same name; give each its own");
                 reader.fault(&at.name("name"), &what);
@@ -65,7 +73,7 @@ impl Token {
 /// Reads a token of the configuration; `None` if it has no name, or nothing to carry.
 fn read_token(reader: &mut Reader<'_>) -> Option<Token> {
     let name = reader
-        .doc("Name of the caller, of letters, digits, - and _. Actions are recorded under it.")
+        .doc("Name of the caller, of letters, digits, - and _, but not operators. Actions are recorded under it.")
         .name("name", "\"grafana\"");
     let scope = reader
         .doc("\"read\" may read everything and change nothing; \"operate\" may act as well.")

@@ -48,6 +48,10 @@ fn faults_of_tokens_name_the_cure() {
             "tokens[0].name = \"a b\": write 1 to 64 letters, digits, - and _",
         ),
         (
+            ONE.replace("\"grafana\"", "\"operators\""),
+            "tokens[0].name = \"operators\": what is done with operators.token is recorded under this name; take another",
+        ),
+        (
             "[[tokens]]\nname = \"a\"\n".to_owned(),
             "tokens[0].token: needed; write the token, or token_file",
         ),

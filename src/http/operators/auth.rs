@@ -107,6 +107,27 @@ fn bearer_credentials(value: &[u8]) -> Option<&[u8]> {
         .then(|| &credentials[blanks..])
 }
 
+/// Refuses a request with two values of a header that says who asks, or whom: which of them counts is left to each reader.
+pub(super) async fn refuse_doubled_fields(request: Request, next: Next) -> Response {
+    match doubled_field(request.headers()) {
+        Some(name) => {
+            let detail = format!("the request has several headers {name}; send one");
+            Problem::with_detail(StatusCode::BAD_REQUEST, detail).into_response()
+        }
+        None => next.run(request).await,
+    }
+}
+
+fn doubled_field(headers: &HeaderMap) -> Option<&'static str> {
+    [
+        ("Authorization", header::AUTHORIZATION),
+        ("Host", header::HOST),
+    ]
+    .into_iter()
+    .find(|(_, field)| headers.get_all(field).iter().count() > 1)
+    .map(|(name, _)| name)
+}
+
 /// Refuses every web page's request, where no token is required. A page that is open in a browser on this machine, or
 /// behind a tunnel to it, can send requests to the listener. With a host name of its own that leads to this machine, it
 /// could read the answers.
@@ -195,6 +216,26 @@ mod tests {
             assert_eq!(found, expected, "{sent}");
         }
         assert!(find_caller(&callers, &HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn who_asks_and_whom_is_said_once() {
+        for (sent, expected) in [
+            (&["host", "authorization", "accept", "accept"][..], None),
+            (&["host", "host"], Some("Host")),
+            (
+                &["authorization", "host", "authorization"],
+                Some("Authorization"),
+            ),
+            (&[], None),
+        ] {
+            let value = HeaderValue::from_static("the same");
+            let mut headers = HeaderMap::new();
+            for name in sent {
+                headers.append(*name, value.clone());
+            }
+            assert_eq!(doubled_field(&headers), expected, "{sent:?}");
+        }
     }
 
     #[test]

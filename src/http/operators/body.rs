@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
+use super::unique_json::UniqueJson;
 use crate::http::problem::Problem;
 
 /// Maximum number of characters that a refusal shows of an unknown property's name.
@@ -43,7 +44,10 @@ pub(super) fn unusable(why: impl Into<String>) -> Problem {
 fn object<T: Object>(body: &[u8]) -> Result<T, String> {
     let names = T::PROPERTIES.iter().map(|property| property.name);
     let names = names.collect::<Vec<_>>().join(", ");
-    let parsed = serde_json::from_slice(body).map_err(|error| {
+    let UniqueJson(parsed) = serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            return format!("{error}; write it once");
+        }
         let (line, column) = (error.line(), error.column());
         format!("not JSON at line {line}, column {column}; write an object with {names}")
     })?;

@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod figures;
 mod import;
+mod known_parameters;
 mod metrics;
 mod notifications;
 mod openapi;
@@ -24,14 +25,17 @@ mod process;
 mod projects;
 mod quarantine;
 mod query;
+mod recorded;
 mod reload;
 mod retention;
+mod row_id;
 mod secrets;
 mod status;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unique_json;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -61,6 +65,7 @@ use super::unread_body::{self, BodyState, TrackedBody};
 use crate::metrics::Metrics;
 use crate::store::{Cursor, Listing, RetentionPeriods, Store, StoreError, UnreadableRow};
 pub use auth::{Caller, Scope};
+use known_parameters::KnownParameters;
 use number_order::{Id, Limits};
 pub use openapi::document_text;
 pub use reload::{ReloadReceiver, ReloadSender};
@@ -124,8 +129,12 @@ pub fn router(
     });
     let require_token = middleware::from_fn_with_state(context.clone(), auth::require_token);
     let record = middleware::from_fn_with_state(context.clone(), actions::record);
-    let guarded = guarded_routes()
+    let guarded = guarded_routes();
+    let known = Arc::new(KnownParameters::of(guarded.get_openapi()));
+    let refuse_unknown = middleware::from_fn_with_state(known, known_parameters::refuse_unknown);
+    let guarded = guarded
         .route_layer(record)
+        .route_layer(refuse_unknown)
         .route_layer(require_token);
     let no_web_pages = middleware::from_fn_with_state(context.clone(), auth::refuse_web_pages);
     let limit_body = middleware::from_fn_with_state(context.clone(), limit_body);
@@ -139,6 +148,7 @@ pub fn router(
             no_store,
         ))
         .layer(no_web_pages)
+        .layer(middleware::from_fn(auth::refuse_doubled_fields))
         .layer(limit_body)
         .with_state(context)
 }

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::body::{JsonBody, Object, Property, read_body};
 use super::orders::{OrderPath, key, unknown_order};
-use super::{Context, Shared, path_params};
+use super::{Context, Shared, path_params, row_id};
 use crate::clock;
 use crate::http::delivery;
 use crate::http::problem::Problem;
@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
 #[into_params(parameter_in = Path)]
 pub(super) struct DeliveryPath {
     /// Id of the delivery.
+    #[serde(deserialize_with = "row_id::read")]
     delivery: i64,
 }
 

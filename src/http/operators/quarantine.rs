@@ -17,7 +17,7 @@ use super::body::{JsonBody, Object, Property, read_body};
 use super::pretty_json::PrettyJson;
 use super::projects::must_be_known;
 use super::query::{Kind, LIMIT, Param, Params, Query, SORT, since, until};
-use super::{Context, Page, Shared, path_params};
+use super::{Context, Page, Shared, path_params, row_id};
 use crate::http::problem::Problem;
 use crate::http::reverify::{Refused, judge};
 use crate::store::{Accepted, NewDelivery, QuarantineFilter, QuarantineReason, QuarantineRow};
@@ -245,6 +245,7 @@ fn unknown() -> Problem {
 #[into_params(parameter_in = Path)]
 struct CallbackPath {
     /// Id of the callback.
+    #[serde(deserialize_with = "row_id::read")]
     callback: i64,
 }
 

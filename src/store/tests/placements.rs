@@ -287,6 +287,14 @@ async fn an_outcome_that_cannot_be_the_steps_changes_nothing(on: Backend) {
     let ended = fixture.try_end(create, StepOutcome::Succeeded, Some("ghost"));
     assert_eq!(ended.await, other);
     assert!(!fixture.knows_order("ghost").await);
+    let known = StepEnded::Refused(OutcomeRefusal::Known(StepOutcome::Succeeded));
+    for outcome in [StepOutcome::Refused, StepOutcome::Unknown] {
+        assert_eq!(fixture.try_end(create, outcome, None).await, known);
+    }
+    let again = fixture.try_end(create, StepOutcome::Succeeded, Some("o1"));
+    assert_eq!(again.await, StepEnded::Ended);
+    let steps = fixture.placed().await.steps;
+    assert_eq!(steps[0].outcome, Some(StepOutcome::Succeeded));
 }
 
 /// Callbacks are processed though the step to which one belongs cannot be written. Its row is reported.

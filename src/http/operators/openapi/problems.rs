@@ -68,6 +68,11 @@ pub(super) fn add_common(operation: &mut Operation) {
             has_query,
         ),
         (400, "The body broke off", has_body),
+        (
+            400,
+            "A parameter is unknown, or a header is there twice",
+            true,
+        ),
         (408, "The body did not arrive in time", has_body),
         (413, "The body is too large", has_body),
         (

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::{PlacementPath, checked_reference, placement_in, unknown_placement};
 use crate::clock;
 use crate::explain::word;
-use crate::http::operators::body::{JsonBody, Object, Property, read_body};
+use crate::http::operators::body::{JsonBody, Object, Property, read_body, unusable};
 use crate::http::operators::projects::may_be_fetched;
-use crate::http::operators::{Context, Shared, path_params};
+use crate::http::operators::{Context, Shared, import, path_params, row_id};
 use crate::http::problem::Problem;
 use crate::store::{NewStep, PlacementRow, StepBegun, StepEnded, StepUpdate};
 use number_order::{CallbackKey, Id, StepKind, StepOutcome};
@@ -27,6 +27,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
         .routes(routes!(begin_step))
         .routes(routes!(end_step))
+}
+
+fn unknown_step() -> Problem {
+    let detail = "there is no such step of a placement";
+    Problem::with_detail(StatusCode::NOT_FOUND, detail)
 }
 
 /// Request that the beginning of a step be recorded.
@@ -182,6 +187,7 @@ struct StepPath {
     #[param(pattern = "^[a-z0-9-]{1,64}$")]
     reference: String,
     /// Id of the step within the journal.
+    #[serde(deserialize_with = "row_id::read")]
     step: i64,
 }
 
@@ -207,9 +213,12 @@ async fn end_step(
         project,
         reference,
         step,
-    } = path_params(path, unknown_placement)?;
+    } = path_params(path, unknown_step)?;
     let reference = checked_reference(reference)?;
     let end: EndStep = read_body(body)?;
+    if let Some(order) = &end.order {
+        import::named(order.as_str()).map_err(|why| unusable(format!("order: {why}")))?;
+    }
     let update = StepUpdate {
         project: project.clone(),
         reference: reference.clone(),
@@ -224,7 +233,12 @@ async fn end_step(
             let refusal = refusal.to_string();
             return Err(Problem::with_detail(StatusCode::CONFLICT, refusal));
         }
-        StepEnded::UnknownStep => return Err(unknown_placement()),
+        StepEnded::UnknownStep => {
+            let found = context.store.placement(&project, &reference).await?;
+            let placement = found.ok_or_else(unknown_placement)?;
+            let detail = format!("{} has no step {step}", placement.reference);
+            return Err(unknown_step().detailed(detail));
+        }
     }
     let found = context.store.placement(&project, &reference).await?;
     found.map(Json).ok_or_else(unknown_placement)

@@ -69,6 +69,31 @@ async fn the_token_guards_everything_but_health() {
 }
 
 #[tokio::test]
+async fn a_request_says_once_who_asks_and_whom() {
+    let folder = folder();
+    let settings = Settings::new(folder.path()).set("operators.token", TOKEN);
+    let service = Service::start(&settings).await;
+    let own = format!("Bearer {TOKEN}");
+    for (name, values) in [
+        ("Authorization", [&own, "Bearer of-another"]),
+        ("Authorization", ["Bearer of-another", &own]),
+        ("Authorization", [&own, &own]),
+        ("Host", ["localhost", "operators.example"]),
+    ] {
+        let mut request = Request::new("GET", "/status");
+        if name == "Host" {
+            request = request.header("Authorization", &own);
+        }
+        for value in values {
+            request = request.header(name, value);
+        }
+        let answer = service.send_to_operators(&request).await;
+        answer.assert_refusal(400, &format!("{name}: {values:?}"));
+        assert!(answer.timeless().contains(name), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_no_web_page_is_answered() {
     let folder = folder();
     let service = Service::start(&Settings::new(folder.path())).await;

@@ -60,6 +60,7 @@ mod quarantine;
 mod queries;
 mod reading_seeds;
 mod readings;
+mod records;
 mod refusal_log;
 mod refusals;
 mod reloading;

@@ -73,6 +73,9 @@ async fn what_the_journal_cannot_take_is_refused_in_words() {
     let both = json!({"region": "AU", "type": "MOBILE", "number": "+61400000001", "quantity": 2});
     let many = json!({"region": "AU", "type": "MOBILE", "quantity": 101});
     let create = json!({"kind": {"code": "create"}});
+    let refused = json!({"outcome": "refused"});
+    let succeeded = json!({"outcome": "succeeded", "order": "o1"});
+    let telephone = json!({"outcome": "succeeded", "order": "+61400000001"});
     let person = json!({"kind": {"code": "register"}, "name": "Jane"});
     for (method, path, body, status, said) in [
         ("PUT", "Form 1", &number, 400, "reference"),
@@ -88,6 +91,39 @@ async fn what_the_journal_cannot_take_is_refused_in_words() {
             "there is no such property",
         ),
         ("GET", "form-2", &Value::Null, 404, "nothing was placed"),
+        (
+            "PATCH",
+            "form-2/steps/7",
+            &refused,
+            404,
+            "nothing was placed",
+        ),
+        ("PUT", "form-3", &number, 201, ""),
+        (
+            "PATCH",
+            "form-3/steps/7",
+            &refused,
+            404,
+            "form-3 has no step 7",
+        ),
+        ("PATCH", "form-3/steps/x", &refused, 404, "no such step"),
+        (
+            "PATCH",
+            "form-3/steps/7",
+            &telephone,
+            422,
+            "order: \"+61400000001\" is a telephone number",
+        ),
+        ("POST", "form-3/steps", &create, 201, ""),
+        ("PATCH", "form-3/steps/1", &succeeded, 200, ""),
+        ("PATCH", "form-3/steps/1", &succeeded, 200, ""),
+        (
+            "PATCH",
+            "form-3/steps/1",
+            &refused,
+            409,
+            "the outcome of this step is known and stays: succeeded",
+        ),
     ] {
         let path = path.replace(' ', "%20");
         let (answered, problem) = json_of(&service, method, &path, body).await;

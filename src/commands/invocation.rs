@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::output::on_one_line;
 use super::shown;
 
 /// This program with the configuration and the project of the command that runs, so that a command which is printed
@@ -32,6 +33,11 @@ impl Invocation {
                 .collect(),
             project: project.into_iter().flatten().collect(),
         }
+    }
+
+    /// Returns the command line as [`Invocation::command`] does, for a text that is wrapped: it stays on one line.
+    pub fn whole_command(&self, arguments: &[&str]) -> String {
+        on_one_line(&self.command(arguments))
     }
 
     /// Returns the command line with these arguments, as a shell reads it.

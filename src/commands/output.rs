@@ -42,14 +42,22 @@ pub fn print_wrapped(lead: &str, text: &str) {
     print_line(wrapped(lead, text, terminal_width()));
 }
 
-/// Returns a text that is wrapped to `width`, with `lead` before its first line. Words stay whole, with their hyphens: a time,
-/// an id or a command can be read and copied.
+/// Character that stands for a blank at which no text is wrapped.
+const FIRM_BLANK: char = '\u{a0}';
+
+/// Returns the text for [`print_wrapped`], which keeps it on one line, such as a command that is to be copied.
+pub fn on_one_line(text: &str) -> String {
+    text.replace(' ', FIRM_BLANK.encode_utf8(&mut [0; 4]))
+}
+
+/// Returns a text that is wrapped to `width`, with `lead` before its first line. Words stay whole, with their hyphens: a time
+/// or an id can be read and copied.
 fn wrapped(lead: &str, text: &str, width: usize) -> String {
     let below = " ".repeat(lead.chars().count());
     let options = whole_words(width)
         .initial_indent(lead)
         .subsequent_indent(&below);
-    textwrap::fill(text, options)
+    textwrap::fill(text, options).replace(FIRM_BLANK, " ")
 }
 
 /// Returns the options by which texts are wrapped between words only.
@@ -131,6 +139,12 @@ mod tests {
         assert_eq!(
             wrapped("", "at 2026-11-30T10:03:00Z", 12),
             "at\n2026-11-30T10:03:00Z"
+        );
+        // A command stays on its line, too.
+        let command = on_one_line("it dismiss deliveries 4");
+        assert_eq!(
+            wrapped("", &format!("read it, then: {command}"), 20),
+            "read it, then:\nit dismiss deliveries 4"
         );
     }
 }

@@ -32,7 +32,7 @@ impl Cure {
     }
 
     fn in_words(self, delivery: &str, invocation: &Invocation) -> String {
-        let replay = || invocation.command(&["replay", delivery]);
+        let replay = || invocation.whole_command(&["replay", delivery]);
         match self {
             Cure::ApiOn => format!(
                 "once its project says api = \"on\" and the service has reloaded: {}",
@@ -44,7 +44,7 @@ impl Cure {
             ),
             Cure::None => format!(
                 "read the body; processed anew it would say the same, so then: {}",
-                invocation.command(&["dismiss", "deliveries", delivery])
+                invocation.whole_command(&["dismiss", "deliveries", delivery])
             ),
         }
     }
@@ -169,7 +169,8 @@ mod tests {
         let in_words = |row: &Value| {
             let lines = story(row, &invocation).into_iter();
             let lines = lines.map(|(name, text)| format!("{name}: {text}"));
-            lines.collect::<Vec<_>>().join("\n")
+            let words = lines.collect::<Vec<_>>().join("\n");
+            words.replace('\u{a0}', " ")
         };
         let words = in_words(&row);
         for expected in [

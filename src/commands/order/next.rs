@@ -12,7 +12,7 @@ pub(super) fn next(order: &Value, fetches: &Fetches<'_>) -> String {
     let invocation = fetches.invocation;
     let name = text(order, "order");
     if !order["parked"].is_null() {
-        let fetch = invocation.command(&["fetch", name]);
+        let fetch = invocation.whole_command(&["fetch", name]);
         return format!("nothing until an event comes, or you have it fetched: {fetch}");
     }
     let next = of_state(order, invocation);
@@ -46,14 +46,14 @@ fn of_state(order: &Value, invocation: &Invocation) -> String {
             let until = until
                 .map(|until| format!(" before {until}"))
                 .unwrap_or_default();
-            let place = invocation.command(&["order", "place", "FORM"]);
+            let place = invocation.whole_command(&["order", "place", "FORM"]);
             format!("it must be registered and submitted{until}: {place}")
         }
         Some("IN_REVIEW") => "Sinch reviews it, which can take days".to_owned(),
         Some("BLOCKED") => {
             let name = text(order, "order");
-            let why = invocation.command(&["order", "show", name, "--reasons"]);
-            let fix = invocation.command(&["order", "fix", name, "--form", "FORM"]);
+            let why = invocation.whole_command(&["order", "show", name, "--reasons"]);
+            let fix = invocation.whole_command(&["order", "fix", name, "--form", "FORM"]);
             format!("correct its form ({why} says why), then: {fix}")
         }
         Some("REJECTED") => "nothing: only a new order, with other data, can succeed".to_owned(),
@@ -125,7 +125,7 @@ mod tests {
                 "could not be linked",
             ),
         ] {
-            let next = next(&order, &fetches);
+            let next = next(&order, &fetches).replace('\u{a0}', " ");
             assert!(next.contains(expected), "{order}: {next}");
         }
     }

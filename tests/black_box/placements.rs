@@ -64,6 +64,7 @@ async fn a_lost_create_is_found_by_the_callback_to_its_own_path() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a line for each request")]
 async fn what_the_journal_cannot_take_is_refused_in_words() {
     let folder = folder();
     let settings = Settings::new(folder.path()).set("callbacks.public_url", PUBLIC);

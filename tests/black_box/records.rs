@@ -15,6 +15,7 @@ async fn actions(service: &Service) -> Vec<Value> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a line for each request")]
 async fn the_record_of_actions_has_no_telephone_number_and_no_token() {
     let folder = folder();
     let settings = Settings::new(folder.path());

@@ -26,6 +26,7 @@ mod inbox;
 mod integrity;
 mod location;
 mod lock;
+mod named_orders;
 mod no_checkpoint;
 mod numbers;
 mod open;

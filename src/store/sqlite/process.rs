@@ -10,16 +10,15 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::batch::{ROWS_MAX, Statements};
+use super::batch::Statements;
 use super::changes::write_changes;
 use super::columns::lossy;
+use super::named_orders::{known_orders, read_known_orders, select_orders};
 use super::outbox::OutboxContext;
 use super::pending::Pending;
-use super::rows::order_text;
 use super::savepoint::{begin_savepoint, end_savepoint, refused};
-use super::script::{Script, room_for};
+use super::script::Script;
 use super::step::Step;
 use super::{numbers, placements};
 use crate::redact::Throttle;
@@ -28,7 +27,7 @@ use crate::store::changes::StoredOrder;
 use crate::store::sql::codes::Code;
 use crate::store::sql::pending::OrderRef;
 use crate::store::sql::row_fault::BatchMode;
-use crate::store::sql::unreadable::{self, Read};
+use crate::store::sql::unreadable::Read;
 use crate::store::{ProcessReport, ProcessRequest, Processed};
 use number_order::{DeliveryDecision, Id, Kept, OrderKey, Time};
 
@@ -47,16 +46,6 @@ static INSERT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
     let insert = "INSERT INTO orders (project, sinch_id, first_seen_at) SELECT * FROM (VALUES ";
     let after = ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING";
     Statements::new(insert, "(?, ?, ?)", after)
-});
-
-static SELECT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
-    let after = concat!(
-        ") SELECT json_group_array(json_array(o.project, ",
-        order_text!(),
-        ")) FROM v JOIN orders AS o ON o.project = v.project AND o.sinch_id = v.sinch_id \
-         JOIN projects AS p ON p.id = o.project"
-    );
-    Statements::new("WITH v (project, sinch_id) AS (VALUES ", "(?, ?)", after)
 });
 
 /// Processes pending deliveries, order by order, and records the decisions. If the deliveries have changed since they
@@ -322,48 +311,5 @@ async fn read_or_insert_orders(
     }
     let wanted: Vec<&OrderRef> = new.iter().map(|(order, _)| *order).collect();
     known.extend(read_known_orders(db, &wanted).await?);
-    Ok(known)
-}
-
-/// Reads those of the given orders that are known to the database.
-async fn read_known_orders(
-    db: &mut SqliteConnection,
-    wanted: &[&OrderRef],
-) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
-    let mut script = Script::default();
-    select_orders(&mut script, wanted);
-    known_orders(&script.fetch(db).await?)
-}
-
-/// Adds the statements that select those of the given orders that are known to the database. Returns their number: each
-/// selects one row.
-pub(super) fn select_orders(script: &mut Script, wanted: &[&OrderRef]) -> usize {
-    let bind = |script: &mut Script, order: &&OrderRef| {
-        let (project, sinch_id) = *order;
-        script.bind(*project).bind(sinch_id.as_str());
-    };
-    script.add_rows(
-        &SELECT_ORDERS,
-        room_for([wanted.len()]),
-        wanted,
-        |_| {},
-        bind,
-    );
-    wanted.len().div_ceil(ROWS_MAX)
-}
-
-/// Reads the orders that statements of [`select_orders`] have found.
-pub(super) fn known_orders(rows: &[SqliteRow]) -> sqlx::Result<Read<(OrderRef, StoredOrder)>> {
-    let mut known = Read::default();
-    for row in rows {
-        let found: Read<(i64, StoredOrder)> = unreadable::many(row, 0)?;
-        known.unreadable.extend(found.unreadable);
-        known
-            .rows
-            .extend(found.rows.into_iter().map(|(project, stored)| {
-                let order = (project, stored.key.order.to_string());
-                (order, stored)
-            }));
-    }
     Ok(known)
 }

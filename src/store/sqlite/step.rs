@@ -10,14 +10,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::batch::{BEGIN, Statements};
 use super::changes::{add_changes, room_of};
+use super::named_orders::read_known_orders;
 use super::outbox;
 use super::pending::{self, Pending};
-use super::process::{known_orders, select_orders};
 use super::readers::Readers;
 use super::revision::Revision;
 use super::script::Script;
@@ -62,7 +61,7 @@ const PROCESSED_THROUGH: &str = "
     UPDATE service SET processed_through = CASE
         WHEN processed_through = ? AND ? = (SELECT count(*) FROM deliveries WHERE id > ? AND id <= ?) THEN ? END";
 
-/// Selects what the rows of new orders and events need: the newest order's id, and the projects.
+/// Selects what the rows of new orders need: the newest order's id, and the projects.
 const SELECT_BESIDE: &str = "
     SELECT json_array((SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'orders'),
         (SELECT json_group_object(id, sinch_id) FROM projects))";
@@ -77,7 +76,7 @@ static INSERT_ORDERS: LazyLock<Statements> = LazyLock::new(|| {
 #[derive(Deserialize)]
 struct Beside(i64, HashMap<i64, String>);
 
-/// An order that becomes known, with the rows of its project.
+/// An order that becomes known, with the row of its project.
 struct NewOrder {
     project: i64,
     stored: StoredOrder,
@@ -99,7 +98,9 @@ pub(super) async fn make(
     let made = if pending.taken == 0 || needs_writer {
         None
     } else {
-        made(db, revision, targets, &request, &pending).await?
+        // A fault is met again by the writer, which parks what cannot be read, and reports the rest.
+        let made = made(db, revision, targets, &request, &pending).await;
+        made.ok().flatten()
     };
     Ok(Step {
         request,
@@ -116,19 +117,12 @@ async fn made(
     pending: &Pending,
 ) -> sqlx::Result<Option<MadeStep>> {
     let wanted: Vec<&OrderRef> = pending.waiting.keys().collect();
-    let mut script = Script::default();
-    script.add(SELECT_BESIDE);
-    select_orders(&mut script, &wanted);
-    let rows = script.fetch(db).await?;
-    let Some((beside, orders)) = rows.split_first() else {
-        return Ok(None);
-    };
-    let found = known_orders(orders)?;
+    let found = read_known_orders(db, &wanted).await?;
     if !found.unreadable.is_empty() {
         return Ok(None);
     }
     let mut orders: HashMap<OrderRef, StoredOrder> = found.rows.into_iter().collect();
-    let Some(new) = new_orders(beside, pending, &orders)? else {
+    let Some(new) = new_orders(db, pending, &orders).await? else {
         return Ok(None);
     };
     for order in &new {
@@ -156,20 +150,23 @@ async fn made(
 
 /// Returns the orders that are not known yet, in the sequence in which they become known; `None`: the database has an id that
 /// this program never writes.
-fn new_orders(
-    beside: &SqliteRow,
+async fn new_orders(
+    db: &mut SqliteConnection,
     pending: &Pending,
     known: &HashMap<OrderRef, StoredOrder>,
 ) -> sqlx::Result<Option<Vec<NewOrder>>> {
-    let text: &[u8] = beside.try_get_unchecked(0)?;
-    let Ok(Beside(last, projects)) = serde_json::from_slice(text) else {
-        return Ok(None);
-    };
     let unknown = pending.waiting.iter();
     let unknown = unknown.filter(|(named, _)| !known.contains_key(*named));
     let mut unknown: Vec<(&OrderRef, &Waiting)> = unknown
         .filter_map(|(named, waiting)| Some((named, waiting.first()?)))
         .collect();
+    if unknown.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let beside = sqlx::query(SELECT_BESIDE).fetch_one(db).await?;
+    let Ok(Beside(last, projects)) = serde_json::from_slice(beside.try_get_unchecked(0)?) else {
+        return Ok(None);
+    };
     unknown.sort_by_key(|(_, first)| first.id);
     let ids = last + 1..;
     let new = unknown.into_iter().zip(ids).map(|((named, first), id)| {

@@ -1,8 +1,9 @@
 //! Committers: each takes the callbacks that wait, commits them as one batch, and answers each.
 //!
-//! While one batch waits for the disk, the next one gathers: the server flushes one commit at a time, so a batch that begins
-//! early only shuts out the callbacks that come next. Its statement runs before the flush ahead of it ends. An answer that
-//! got lost on a cut connection is asked for again: the key of each delivery tells if it was in.
+//! While one batch is under way, the next one gathers: the server flushes one commit at a time, so a batch that begins early
+//! only shuts out the callbacks that come next, and a statement costs as much as many of its rows. Where a flush takes long,
+//! the next batch begins before it ends. An answer that got lost on a cut connection is asked for again: the key of each
+//! delivery tells if it was in.
 
 use std::sync::{Arc, LazyLock, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,8 +50,11 @@ impl Call {
     }
 }
 
-/// Shortest time for which a batch gathers: timers are no finer.
-const GATHER_MIN: Duration = Duration::from_millis(1);
+/// Time for which a batch gathers at least while another is under way. On a fast disk that one has ended by then.
+const GATHER_MIN: Duration = Duration::from_millis(4);
+
+/// Time beyond twice the usual that one batch counts for at most.
+const USUAL_MORE: Duration = Duration::from_millis(1);
 
 /// What the committers share: the callbacks that wait, and the batches under way.
 pub(super) struct Queue {
@@ -80,8 +84,7 @@ impl Queue {
 
     /// Takes the callbacks that wait, once there are any; returns `false` if none can come any more.
     ///
-    /// While another batch is under way, more of them gather, until half of its usual time has passed or it has ended. On a
-    /// fast disk that is no time at all.
+    /// While another batch is under way, more of them gather, until it has ended or half of its usual time has passed.
     async fn take(&self, calls: &mut Vec<Call>) -> bool {
         let mut queue = self.calls.lock().await;
         if queue.recv_many(calls, BATCH_MAX).await == 0 {
@@ -123,10 +126,10 @@ impl Queue {
 }
 
 impl UnderWay {
-    /// Returns the time until which the next batch gathers, if it is worth a timer.
+    /// Returns the time until which the next batch gathers, if another one is under way.
     fn gather_until(&self, now: Instant) -> Option<Instant> {
-        let until = self.began? + self.usual / 2;
-        (until.saturating_duration_since(now) >= GATHER_MIN).then_some(until)
+        let until = self.began? + GATHER_MIN.max(self.usual / 2);
+        (until > now).then_some(until)
     }
 
     fn end(&mut self, took: Duration) {
@@ -135,7 +138,7 @@ impl UnderWay {
             self.began = None;
         }
         // One slow batch, as after a connection that was lost, must not make the next ones wait.
-        self.usual = (self.usual * 7 + took.min(self.usual * 2 + GATHER_MIN)) / 8;
+        self.usual = (self.usual * 7 + took.min(self.usual * 2 + USUAL_MORE)) / 8;
     }
 }
 
@@ -275,14 +278,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_gathers_only_while_a_slow_one_is_under_way() {
+    fn a_batch_gathers_while_another_one_is_under_way() {
         let (now, ms) = (Instant::now(), Duration::from_millis);
         for (began, usual_ms, gathers_until) in [
-            (None, 8, None),
-            (Some(now), 8, Some(now + ms(4))),
-            (Some(now - ms(2)), 8, Some(now + ms(2))),
-            (Some(now - ms(4)), 8, None),
-            (Some(now), 1, None),
+            (None, 20, None),
+            (Some(now), 20, Some(now + ms(10))),
+            (Some(now - ms(4)), 20, Some(now + ms(6))),
+            (Some(now - ms(10)), 20, None),
+            // On a fast disk it gathers until the other has ended.
+            (Some(now), 1, Some(now + ms(4))),
+            (Some(now - ms(1)), 1, Some(now + ms(3))),
         ] {
             let under_way = UnderWay {
                 began,

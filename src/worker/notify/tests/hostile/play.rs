@@ -67,8 +67,11 @@ pub(super) struct Player {
     /// Number of connections to an address that nothing may be sent to.
     trapped: Arc<AtomicUsize>,
     /// What has to stay as it is while the receiver plays.
-    held: Option<TcpListener>,
+    held: Option<Held>,
 }
+
+/// A listener or a port that is kept.
+type Held = Box<dyn Send + Sync>;
 
 impl Player {
     /// Starts a receiver of the kind.
@@ -100,7 +103,7 @@ impl Player {
     }
 
     /// Returns the client alone, with what has to be kept for as long.
-    pub(super) fn into_endpoint(self) -> (Endpoint, Option<TcpListener>) {
+    pub(super) fn into_endpoint(self) -> (Endpoint, Option<Held>) {
         (self.endpoint, self.held)
     }
 
@@ -122,7 +125,7 @@ struct Staged {
     names: Option<NameServer>,
     target: Option<Target>,
     trapped: Arc<AtomicUsize>,
-    held: Option<TcpListener>,
+    held: Option<Held>,
 }
 
 impl Staged {
@@ -148,8 +151,10 @@ impl Staged {
             Play::Connection(Rude::NeverAccepts) => {
                 let listener = listener();
                 let staged = Staged::at(url(&listener));
-                let held = Some(listener);
-                Staged { held, ..staged }
+                Staged {
+                    held: Some(Box::new(listener)),
+                    ..staged
+                }
             }
             Play::Connection(rude) => {
                 let listener = listener();
@@ -164,7 +169,15 @@ impl Staged {
                 staged
             }
             Play::Tls(tls) => Staged::tls(tls),
-            Play::NobodyListens => Staged::at(url(&listener())),
+            Play::NobodyListens => {
+                // The port stays taken, so that no other test listens there.
+                let socket = bound();
+                let address = socket.local_addr().expect("an address");
+                Staged {
+                    held: Some(Box::new(socket)),
+                    ..Staged::at(format!("http://{address}/hooks"))
+                }
+            }
             Play::Host(host) => {
                 let trapped = Arc::<AtomicUsize>::default();
                 let port = trap(Ipv4Addr::LOCALHOST, 0, trapped.clone()).await;
@@ -220,12 +233,17 @@ impl Staged {
     }
 }
 
-fn listener() -> TcpListener {
+fn bound() -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
-    // What is told fills a small window, though nobody reads it.
-    socket.set_recv_buffer_size(4096).expect("is set");
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     socket.bind(any).expect("a port");
+    socket
+}
+
+fn listener() -> TcpListener {
+    let socket = bound();
+    // What is told fills a small window, though nobody reads it.
+    socket.set_recv_buffer_size(4096).expect("is set");
     socket.listen(128).expect("it listens")
 }
 

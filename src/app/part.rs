@@ -26,7 +26,8 @@ pub(super) struct Part {
 pub(super) enum Thread {
     /// For a part that waits for the database.
     Named(&'static str),
-    /// For a part that reads what others send without an end: time-outs are kept though there is always something to read.
+    /// For a part that reads what others send without an end: time-outs are kept though there is always something to read, and
+    /// where the processor does not suffice for all, other threads come first.
     Watched(&'static str),
 }
 

@@ -2,12 +2,17 @@
 
 use std::thread;
 
+use rustix::process::setpriority_process;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::error::{RunError, StartError};
 use super::part::{Part, Run, Thread};
+
+/// Niceness of a watched thread: where the processor does not suffice for all, callbacks and their processing come first. What
+/// it sends still gets a tenth of what such a thread gets.
+const WATCHED_NICENESS: i32 = 10;
 
 /// Running parts: the name of each, and its outcome when it ends.
 pub(super) type Running = JoinSet<(&'static str, Result<(), RunError>)>;
@@ -36,22 +41,26 @@ fn on_own_thread(part: &'static str, thread: Thread, run: Run) -> Result<Run, St
     // Of I/O only a store on a server has any, and a part that speaks with others.
     let mut runtime = Builder::new_current_thread();
     runtime.enable_all();
-    let thread = match thread {
-        Thread::Named(name) => name,
+    let (name, niceness) = match thread {
+        Thread::Named(name) => (name, None),
         Thread::Watched(name) => {
             // After each turn of a task, the runtime looks which time-outs are over.
             runtime.event_interval(1);
-            name
+            (name, Some(WATCHED_NICENESS))
         }
     };
     let runtime = runtime.build().map_err(failed)?;
     let (ended, end) = oneshot::channel();
     let work = move || {
+        if let Some(niceness) = niceness {
+            // Where the system does not allow it, the thread works as the others do.
+            let _ = setpriority_process(None, niceness);
+        }
         // The receiver is gone if the grace has run out.
         let _ = ended.send(runtime.block_on(run));
     };
     thread::Builder::new()
-        .name(thread.to_owned())
+        .name(name.to_owned())
         .spawn(work)
         .map_err(failed)?;
     // Without an outcome, the part has panicked.
@@ -67,6 +76,8 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::task::Poll;
     use std::time::Duration;
+
+    use rustix::process::getpriority_process;
 
     use super::*;
 
@@ -126,6 +137,24 @@ mod tests {
         // The control: on another thread a busy task has many.
         let named = turns_until_a_timeout(Thread::Named("named")).await;
         assert!(named > 20, "{named} turns");
+    }
+
+    #[tokio::test]
+    async fn a_watched_thread_is_nice_and_no_other() {
+        for (thread, niceness) in [
+            (Thread::Watched("watched"), WATCHED_NICENESS),
+            (
+                Thread::Named("named"),
+                getpriority_process(None).expect("a niceness"),
+            ),
+        ] {
+            let run: Run = Box::pin(async move {
+                assert_eq!(getpriority_process(None), Ok(niceness));
+                Ok(())
+            });
+            let running = on_own_thread("the sender of a target", thread, run).expect("a thread");
+            running.await.expect("it is as nice as it should be");
+        }
     }
 
     #[tokio::test]

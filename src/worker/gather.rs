@@ -11,6 +11,12 @@ use super::frame::POLL;
 /// already. The fewer commits there are, the less callbacks have to wait for them.
 const GATHER_TIME: Duration = Duration::from_millis(3);
 
+/// Number of results that, if they come within [`GATHER_TIME`], are followed by as many soon: then more of them gather.
+const MANY: usize = 2;
+
+/// Maximum number of times that results gather for before they are recorded.
+const GATHER_TIMES: usize = 8;
+
 /// Maximum number of results that are recorded at once.
 const BATCH_MAX: usize = 256;
 
@@ -22,11 +28,17 @@ pub(super) async fn gather<T>(results: &mut UnboundedReceiver<T>) -> Option<Vec<
         Ok(_) => {}
         Err(_) => return Some(gathered),
     }
-    sleep(GATHER_TIME).await;
-    while gathered.len() < BATCH_MAX
-        && let Ok(result) = results.try_recv()
-    {
-        gathered.push(result);
+    for _ in 0..GATHER_TIMES {
+        sleep(GATHER_TIME).await;
+        let before = gathered.len();
+        while gathered.len() < BATCH_MAX
+            && let Ok(result) = results.try_recv()
+        {
+            gathered.push(result);
+        }
+        if gathered.len() - before < MANY {
+            break;
+        }
     }
     Some(gathered)
 }

@@ -23,8 +23,12 @@ impl Ahead {
         }
     }
 
-    /// Returns the number of notifications that may be claimed now.
+    /// Returns the number of notifications that may be claimed now: none as long as enough of those beyond the slots are left,
+    /// since each claim is a commit for which callbacks wait.
     pub(super) fn room(&self) -> u32 {
+        if self.held > self.slots + self.beyond / 2 {
+            return 0;
+        }
         let room = (self.slots + self.beyond).saturating_sub(self.held);
         u32::try_from(room).unwrap_or(u32::MAX)
     }
@@ -82,6 +86,20 @@ mod tests {
         assert_eq!(ahead.room(), 0);
         end_all(&mut ahead, 19);
         assert_eq!(ahead.room(), 8);
+    }
+
+    #[test]
+    fn more_is_claimed_once_half_of_what_was_claimed_ahead_is_sent() {
+        let mut ahead = Ahead::new(8);
+        for room in [8, 16, 24, 40] {
+            ahead.claimed(room);
+            end_all(&mut ahead, room);
+        }
+        ahead.claimed(70);
+        end_all(&mut ahead, 29);
+        assert_eq!(ahead.room(), 0);
+        end_all(&mut ahead, 1);
+        assert_eq!(ahead.room(), 32);
     }
 
     #[test]

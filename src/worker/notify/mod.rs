@@ -14,6 +14,7 @@ mod receiver;
 mod recorder;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -146,7 +147,9 @@ impl Shared {
             while !self.stop.is_cancelled() {
                 // The wake-ups are registered before the claim, so that what comes during it ends the wait.
                 let told = self.sender.store.told().notified();
+                let began = Instant::now();
                 let pause = self.clone().claim(&mut attempts, &results).await?;
+                sleep(turn::rest_after(began.elapsed())).await;
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = told => {}

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::turn;
 use crate::metrics::Metrics;
 use crate::store::{NotificationResult, Store, StoreError};
 use crate::worker::frame::{STORE_PAUSE, record_step};
@@ -39,7 +40,11 @@ impl Recorder {
             match gather(&mut results).await {
                 None => return Ok(()),
                 Some(gathered) if gathered.is_empty() => {}
-                Some(gathered) => self.record(&name, gathered).await?,
+                Some(gathered) => {
+                    let began = Instant::now();
+                    self.record(&name, gathered).await?;
+                    sleep(turn::rest_after(began.elapsed())).await;
+                }
             }
         }
     }

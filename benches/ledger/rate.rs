@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::figures::{line, median, rounded};
 use testkit::load::{self, Plan};
 use testkit::machine::folder_on_disk;
-use testkit::{CYCLE, Callbacks, Load, Outcome, Service, Settings};
+use testkit::{Callbacks, FITTING, Load, Outcome, Service, Settings};
 use tokio::time::sleep;
 
 use crate::receiver::Receiver;
@@ -48,7 +48,8 @@ pub async fn measure(quick: bool, results: &mut Results) -> Outcome<()> {
         window: Duration::from_secs(secs),
     };
     let span = (spans.warm_up + spans.window).as_secs_f64();
-    let callbacks = Callbacks::signed((span * PER_SECOND_MAX) as usize, CYCLE);
+    // Each event changes its order for as long as the run lasts.
+    let callbacks = Callbacks::signed((span * PER_SECOND_MAX) as usize, FITTING);
     let (mut alone, mut beside, mut half) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
         let without = acknowledged(&callbacks, spans, false).await?;

@@ -1,13 +1,14 @@
 //! Measures the rate at which acknowledged deliveries are processed, and the cost of a long past.
 //!
-//! `cargo bench --bench queue -- [--quick] [--part fits|fetches|past|start]`
+//! `cargo bench --bench queue -- [--quick] [--part fits|half|fetches|past|start]`
 //!
-//! Four parts, each with the real program and databases of its own on a real disk:
+//! Five parts, each with the real program and databases of its own on a real disk:
 //!
 //! - `fits`: events with the decision `fits`, processed per second while callbacks arrive as fast as they are answered.
+//! - `half`: age at which deliveries are processed while callbacks come at half of the rate that is possible.
 //! - `fetches`: orders that each need a fetch, from an API that answers at once, compared with the HTTP client
-//!   alone. The figure judged is the one with a thousand callbacks a second; while the client is measured,
-//!   they go to a service that sends no fetches.
+//!   alone, without callbacks and with a thousand a second; while the client is measured, these go to a service that sends no
+//!   fetches.
 //! - `past`: time that a callback, `/status` and a claim take with a growing number of processed deliveries.
 //! - `start`: time that a start takes with a million deliveries and a hundred thousand due orders.
 //!
@@ -16,6 +17,7 @@
 
 mod fetches;
 mod fits;
+mod half;
 mod past;
 mod start;
 
@@ -47,6 +49,7 @@ struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Fits,
+    Half,
     Fetches,
     Past,
     Start,
@@ -101,6 +104,9 @@ fn measure(on: &Runtimes, arguments: &Arguments) -> Outcome<bool> {
     let mut results = Results::default();
     if wanted(Part::Fits) {
         fits::measure(on, rounds, quick, &mut results)?;
+    }
+    if wanted(Part::Half) {
+        half::measure(on, rounds, quick, &mut results)?;
     }
     if wanted(Part::Fetches) {
         fetches::measure(on, rounds, quick, &mut results)?;

@@ -6,8 +6,9 @@
 //!
 //! - each request and each command again and again, with other orders, numbers and times each time. The 99th percentile of
 //!   each counts.
-//! - callbacks acknowledged while an operator asks all of that without a pause, compared with callbacks alone. Both are
-//!   measured in alternation, a ratio is taken within each round, and the median of the rounds counts.
+//! - callbacks acknowledged while an operator asks all of that without a pause, compared with callbacks alone: as fast as they
+//!   are answered, and at half of that speed. All are measured in alternation, a ratio is taken within each round, and the
+//!   median of the rounds counts.
 //!
 //! Where no server of PostgreSQL is installed, the bench says so and fails.
 

@@ -147,9 +147,7 @@ impl Shared {
             while !self.stop.is_cancelled() {
                 // The wake-ups are registered before the claim, so that what comes during it ends the wait.
                 let told = self.sender.store.told().notified();
-                let began = Instant::now();
                 let pause = self.clone().claim(&mut attempts, &results).await?;
-                sleep(turn::rest_after(began.elapsed())).await;
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = told => {}
@@ -192,7 +190,7 @@ impl Shared {
             metrics.heartbeat(&self.name);
             return Ok(POLL);
         }
-        let now = clock::now();
+        let (began, now) = (Instant::now(), clock::now());
         let claimed = self.sender.store.claim_notifications(NotificationRequest {
             target: self.sender.target.clone(),
             limit: room,
@@ -211,6 +209,8 @@ impl Shared {
             attempts.spawn(self.clone().attempt(claim, now, place, results.clone()));
         }
         if count == room as usize {
+            // More may wait, and will be claimed at once.
+            sleep(turn::rest_after(began.elapsed())).await;
             return Ok(POLL);
         }
         let next = claimed.next_at.map(|at| at.since(clock::now()));

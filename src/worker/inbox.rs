@@ -28,7 +28,7 @@ const PAUSE_FACTOR: u32 = 6;
 /// Maximum pause after a batch that a slow disk made slow, if what arrives fits into the next one.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, a third of them
+/// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, about a third of them
 /// are processed in the same time, though timers are late.
 const ARRIVALS_MAX: f64 = 2.8;
 

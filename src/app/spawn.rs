@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -53,8 +53,9 @@ fn on_own_thread(part: &'static str, thread: Thread, run: Run) -> Result<Run, St
     let (ended, end) = oneshot::channel();
     let work = move || {
         if let Some(niceness) = niceness {
-            // Where the system does not allow it, the thread works as the others do.
-            let _ = setpriority_process(None, niceness);
+            // A process that is nicer stays so. Where the system does not allow it, the thread works as the others do.
+            let now = getpriority_process(None).unwrap_or(0);
+            let _ = setpriority_process(None, now.max(niceness));
         }
         // The receiver is gone if the grace has run out.
         let _ = ended.send(runtime.block_on(run));
@@ -76,8 +77,6 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::task::Poll;
     use std::time::Duration;
-
-    use rustix::process::getpriority_process;
 
     use super::*;
 
@@ -141,12 +140,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_watched_thread_is_nice_and_no_other() {
+        let own = getpriority_process(None).expect("a niceness");
         for (thread, niceness) in [
-            (Thread::Watched("watched"), WATCHED_NICENESS),
-            (
-                Thread::Named("named"),
-                getpriority_process(None).expect("a niceness"),
-            ),
+            (Thread::Watched("watched"), WATCHED_NICENESS.max(own)),
+            (Thread::Named("named"), own),
         ] {
             let run: Run = Box::pin(async move {
                 assert_eq!(getpriority_process(None), Ok(niceness));

@@ -42,3 +42,29 @@ pub(super) async fn gather<T>(results: &mut UnboundedReceiver<T>) -> Option<Vec<
     }
     Some(gathered)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::time::{Instant, interval};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_single_result_is_soon_recorded_and_many_wait_for_each_other() {
+        let (sender, mut results) = unbounded_channel();
+        sender.send(()).expect("it is received");
+        assert_eq!(gather(&mut results).await, Some(vec![()]));
+        let sending = tokio::spawn(async move {
+            let mut turns = interval(Duration::from_millis(1));
+            while sender.send(()).is_ok() {
+                turns.tick().await;
+            }
+        });
+        let began = Instant::now();
+        let gathered = gather(&mut results).await.expect("a sender is left");
+        assert!(began.elapsed() >= GATHER_TIME * GATHER_TIMES as u32);
+        assert!(gathered.len() > MANY * GATHER_TIMES, "{}", gathered.len());
+        sending.abort();
+    }
+}

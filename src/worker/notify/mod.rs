@@ -12,9 +12,9 @@ mod health;
 mod http;
 mod receiver;
 mod recorder;
+mod rest;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -210,7 +210,7 @@ impl Shared {
         }
         if count == room as usize {
             // More may wait, and will be claimed at once.
-            sleep(turn::rest_after(began.elapsed())).await;
+            sleep(rest::after(began.elapsed())).await;
             return Ok(POLL);
         }
         let next = claimed.next_at.map(|at| at.since(clock::now()));

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep};
 
-use super::turn;
+use super::rest;
 use crate::metrics::Metrics;
 use crate::store::{NotificationResult, Store, StoreError};
 use crate::worker::frame::{STORE_PAUSE, record_step};
@@ -43,7 +43,7 @@ impl Recorder {
                 Some(gathered) => {
                     let began = Instant::now();
                     self.record(&name, gathered).await?;
-                    sleep(turn::rest_after(began.elapsed())).await;
+                    sleep(rest::after(began.elapsed())).await;
                 }
             }
         }

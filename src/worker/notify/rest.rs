@@ -10,7 +10,7 @@ const REST_FACTOR: u32 = 6;
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Returns the rest after a claim or a recording that took this long.
-pub(super) fn rest_after(took: Duration) -> Duration {
+pub(super) fn after(took: Duration) -> Duration {
     (took * REST_FACTOR).min(REST_MAX)
 }
 
@@ -22,7 +22,7 @@ mod tests {
     fn the_rest_is_longer_than_what_callbacks_waited_and_bounded() {
         let ms = Duration::from_millis;
         for (took_ms, rest_ms) in [(0, 0), (1, 6), (10, 60), (3000, 100)] {
-            assert_eq!(rest_after(ms(took_ms)), ms(rest_ms));
+            assert_eq!(after(ms(took_ms)), ms(rest_ms));
         }
     }
 }

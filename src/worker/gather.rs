@@ -36,35 +36,48 @@ pub(super) async fn gather<T>(results: &mut UnboundedReceiver<T>) -> Option<Vec<
         {
             gathered.push(result);
         }
-        if gathered.len() - before < MANY {
+        if !more_is_near(before, gathered.len()) {
             break;
         }
     }
     Some(gathered)
 }
 
+/// Whether results still come so fast that those gathered are worth holding: there were `before` of them, and now `after`.
+fn more_is_near(before: usize, after: usize) -> bool {
+    after - before >= MANY && after < BATCH_MAX
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc::unbounded_channel;
-    use tokio::time::{Instant, interval};
 
     use super::*;
 
     #[tokio::test]
-    async fn a_single_result_is_soon_recorded_and_many_wait_for_each_other() {
+    async fn what_has_come_is_recorded_together_up_to_a_maximum() {
         let (sender, mut results) = unbounded_channel();
-        sender.send(()).expect("it is received");
-        assert_eq!(gather(&mut results).await, Some(vec![()]));
-        let sending = tokio::spawn(async move {
-            let mut turns = interval(Duration::from_millis(1));
-            while sender.send(()).is_ok() {
-                turns.tick().await;
-            }
-        });
-        let began = Instant::now();
-        let gathered = gather(&mut results).await.expect("a sender is left");
-        assert!(began.elapsed() >= GATHER_TIME * GATHER_TIMES as u32);
-        assert!(gathered.len() > MANY * GATHER_TIMES, "{}", gathered.len());
-        sending.abort();
+        for _ in 0..BATCH_MAX + 1 {
+            sender.send(()).expect("it is received");
+        }
+        for count in [BATCH_MAX, 1] {
+            assert_eq!(gather(&mut results).await, Some(vec![(); count]));
+        }
+        drop(sender);
+        assert_eq!(gather(&mut results).await, None);
+    }
+
+    #[test]
+    fn results_gather_on_while_many_come_and_there_is_room() {
+        for (before, after, on) in [
+            (1, 1, false),
+            (1, 2, false),
+            (1, 3, true),
+            (250, BATCH_MAX - 1, true),
+            (250, BATCH_MAX, false),
+            (BATCH_MAX, BATCH_MAX, false),
+        ] {
+            assert_eq!(more_is_near(before, after), on, "{before}, then {after}");
+        }
     }
 }

@@ -27,6 +27,7 @@ mod opening;
 mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod spare;
 mod sql;
 pub mod sqlite;
 #[cfg(test)]

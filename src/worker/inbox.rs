@@ -23,7 +23,16 @@ const GATHER: Duration = Duration::from_millis(3);
 /// Length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the writer is
 /// free for them: their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together,
 /// which costs less. While none arrive there is no pause, because no callback waits.
-const PAUSE_FACTOR: u32 = 6;
+const PAUSE_FACTOR: f64 = 6.0;
+
+/// Share of the time that callbacks can spare, beyond which deliveries that wait have shorter pauses.
+const SPARE_ENOUGH: f64 = 0.3;
+
+/// Least length of a pause, as a multiple like [`PAUSE_FACTOR`].
+const PAUSE_FACTOR_MIN: f64 = 0.25;
+
+/// Ratios by which pauses become shorter and longer again from one batch to the next.
+const PAUSE_CHANGES: (f64, f64) = (0.8, 1.2);
 
 /// Maximum pause after a batch that a slow disk made slow, if what arrives fits into the next one.
 const REST_MAX: Duration = Duration::from_millis(100);
@@ -53,10 +62,11 @@ pub struct InboxWorker {
 }
 
 /// Rhythm of the inbox worker: its state between two batches.
-#[derive(Default)]
 pub struct Rhythm {
     /// Time at which the last batch began.
     last: Option<Instant>,
+    /// Length of pauses, as a multiple of the time for which callbacks wait for a batch.
+    factor: f64,
     /// Number of deliveries that have arrived so far beyond the ratio [`ARRIVALS_MAX`].
     behind: f64,
     /// Maximum number of deliveries in the next batch; `None`: the least.
@@ -90,7 +100,7 @@ impl Worker for InboxWorker {
         log_report(&report, &self.traces);
         self.observe(began, &report);
         self.trace(now, &report);
-        let rest = rhythm.after_batch(began, &report, &sizes);
+        let rest = rhythm.after_batch(began, &report, self.store.spare(), &sizes);
         if report.taken > 0 {
             Ok(Pause::Rest(rest))
         } else {
@@ -122,12 +132,24 @@ impl InboxWorker {
     }
 }
 
+impl Default for Rhythm {
+    fn default() -> Rhythm {
+        Rhythm {
+            last: None,
+            factor: PAUSE_FACTOR,
+            behind: 0.0,
+            batch_max: None,
+        }
+    }
+}
+
 impl Rhythm {
-    /// Records a batch of processed deliveries, and returns the pause after it.
+    /// Records a batch of processed deliveries, and returns the pause after it. Callbacks can spare a share of `spare`.
     fn after_batch(
         &mut self,
         began: Instant,
         report: &ProcessReport,
+        spare: f64,
         sizes: &RangeInclusive<u32>,
     ) -> Duration {
         // The store counts arrivals when the batch begins.
@@ -135,12 +157,14 @@ impl Rhythm {
             count: report.arrived,
             within: began - at,
         });
+        self.factor = next_factor(self.factor, report.more_wait, spare);
         self.behind = arrivals
             .as_ref()
             .map_or(0.0, |arrivals| arrivals.behind(self.behind, report.taken));
         let took = began.elapsed();
         let held = report.held.unwrap_or(took);
-        let (rest, batch_max) = next_pause_and_batch(took, held, arrivals, self.behind, sizes);
+        let usual = held.mul_f64(self.factor);
+        let (rest, batch_max) = next_pause_and_batch(took, usual, arrivals, self.behind, sizes);
         self.batch_max = Some(batch_max);
         rest
     }
@@ -162,16 +186,26 @@ impl Arrivals {
     }
 }
 
-/// Returns the pause after a batch that lasted `took`, for `held` of which callbacks waited, and the size of the batch after
-/// it, which is one of `sizes`. `behind` is the number of arrivals beyond the ratio [`ARRIVALS_MAX`].
+/// Returns the length of the next pause, as a multiple of the time for which callbacks wait for a batch. It becomes shorter
+/// while more deliveries wait than a batch takes, and callbacks can spare enough of the time, of which `spare` is the share.
+fn next_factor(before: f64, more_wait: bool, spare: f64) -> f64 {
+    let (shorter, longer) = PAUSE_CHANGES;
+    if more_wait && spare > SPARE_ENOUGH {
+        (before * shorter).max(PAUSE_FACTOR_MIN)
+    } else {
+        (before * longer).min(PAUSE_FACTOR)
+    }
+}
+
+/// Returns the pause after a batch that lasted `took`, which is the `usual` one or shorter, and the size of the batch after it,
+/// which is one of `sizes`. `behind` is the number of arrivals beyond the ratio [`ARRIVALS_MAX`].
 fn next_pause_and_batch(
     took: Duration,
-    held: Duration,
+    usual: Duration,
     arrivals: Option<Arrivals>,
     behind: f64,
     sizes: &RangeInclusive<u32>,
 ) -> (Duration, u32) {
-    let usual = held * PAUSE_FACTOR;
     let Some(Arrivals { count, within }) = arrivals else {
         return (usual.min(REST_MAX), *sizes.start());
     };
@@ -250,15 +284,42 @@ mod tests {
             (5, arrivals(5000, 25), 0.0, 0, 428),
             (5, arrivals(50000, 25), 0.0, 0, 512),
         ] {
-            let (rest, next) =
-                next_pause_and_batch(MS * took_ms, MS * took_ms, arrivals, behind, &SIZES);
+            let took = MS * took_ms;
+            let (rest, next) = next_pause_and_batch(took, took * 6, arrivals, behind, &SIZES);
             assert_eq!((rest.as_micros() / 1000, next), (rest_ms, deliveries));
         }
-        // What is done beside the writer keeps no callback waiting.
-        assert_eq!(
-            next_pause_and_batch(MS * 5, MS, arrivals(1, 25), 0.0, &SIZES).0,
-            MS * 6
-        );
+    }
+
+    #[test]
+    fn pauses_become_shorter_while_deliveries_wait_and_callbacks_can_spare_time() {
+        let after = |more_wait, spare| (0..20).fold(1.0, |f, _| next_factor(f, more_wait, spare));
+        assert_eq!(after(true, 0.4), PAUSE_FACTOR_MIN);
+        for (more_wait, spare) in [(true, 0.1), (false, 0.4), (false, 0.1)] {
+            assert_eq!(after(more_wait, spare), PAUSE_FACTOR);
+        }
+    }
+
+    #[test]
+    fn at_half_of_what_the_writer_can_nothing_waits_for_long() {
+        // Twelve deliveries arrive in a millisecond. A batch holds the writer for 0.9 ms and 18 µs for each, and callbacks
+        // can spare half of the rest.
+        let (mut rhythm, mut waiting, mut within) = (Rhythm::default(), 5000, MS * 20);
+        for _ in 0..500 {
+            let count = (12 * within.as_micros() as u32).div_ceil(1000);
+            waiting += count;
+            let max = rhythm.batch_max.unwrap_or(128);
+            let taken = waiting.min(max);
+            waiting -= taken;
+            let took = Duration::from_micros(900 + 18 * u64::from(taken));
+            let spare = (1.0 - took.as_secs_f64() / within.as_secs_f64()) / 2.0;
+            rhythm.factor = next_factor(rhythm.factor, taken == max, spare);
+            let usual = took.mul_f64(rhythm.factor);
+            let (rest, next) =
+                next_pause_and_batch(took, usual, Some(Arrivals { count, within }), 0.0, &SIZES);
+            rhythm.batch_max = Some(next);
+            within = took + rest + MS;
+        }
+        assert!(waiting < 12 * 50, "{waiting} wait");
     }
 
     #[test]
@@ -278,7 +339,7 @@ mod tests {
                 behind = arrivals.behind(behind, taken as usize);
                 let rest;
                 (rest, deliveries) =
-                    next_pause_and_batch(took, took, Some(arrivals), behind, &SIZES);
+                    next_pause_and_batch(took, took * 6, Some(arrivals), behind, &SIZES);
                 cycle = took + rest + MS;
             }
             let share = f64::from(processed) / f64::from(all);

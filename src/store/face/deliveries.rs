@@ -52,6 +52,12 @@ impl Store {
         }
     }
 
+    /// Returns the share of the last tenth of a second for which callbacks did not need the store, from 0 to 1. Other work may
+    /// have that time.
+    pub fn spare(&self) -> f64 {
+        backend!(self, store => store.spare())
+    }
+
     /// Wakes the inbox worker. The notification is a hint: a poll is the guarantee.
     pub fn pending(&self) -> &Notify {
         backend!(self, store => store.pending())

@@ -5,17 +5,18 @@
 //! the next batch begins before it ends. An answer that got lost on a cut connection is asked for again: the key of each
 //! delivery tells if it was in.
 
-use std::sync::{Arc, LazyLock, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Connector, OPERATION_MAX};
 use super::error::{Class, Fault};
 use super::inbox::{self, BATCH_MAX, Incoming};
 use super::lane::RETRY_PAUSE;
+use super::under_way::UnderWay;
 use crate::redact::Throttle;
 use crate::store::{Accepted, StoreError};
 
@@ -50,35 +51,17 @@ impl Call {
     }
 }
 
-/// Time for which a batch gathers at least while another is under way. On a fast disk that one has ended by then.
-const GATHER_MIN: Duration = Duration::from_millis(4);
-
-/// Time beyond twice the usual that one batch counts for at most.
-const USUAL_MORE: Duration = Duration::from_millis(1);
-
 /// What the committers share: the callbacks that wait, and the batches under way.
 pub(super) struct Queue {
     calls: Mutex<mpsc::Receiver<Call>>,
-    under_way: std::sync::Mutex<UnderWay>,
-    ended: Notify,
-}
-
-/// Batches that are being committed.
-#[derive(Debug, Default)]
-struct UnderWay {
-    /// When the last of them began; `None`: there is none.
-    began: Option<Instant>,
-    batches: u32,
-    /// Time that a batch takes, over the last ones.
-    usual: Duration,
+    under_way: Arc<UnderWay>,
 }
 
 impl Queue {
-    pub(super) fn new(calls: mpsc::Receiver<Call>) -> Queue {
+    pub(super) fn new(calls: mpsc::Receiver<Call>, under_way: Arc<UnderWay>) -> Queue {
         Queue {
             calls: Mutex::new(calls),
-            under_way: std::sync::Mutex::default(),
-            ended: Notify::new(),
+            under_way,
         }
     }
 
@@ -90,13 +73,7 @@ impl Queue {
         if queue.recv_many(calls, BATCH_MAX).await == 0 {
             return false;
         }
-        let ended = self.ended.notified();
-        let until = self.lock().gather_until(Instant::now());
-        if let Some(until) = until {
-            tokio::select! {
-                () = sleep_until(until) => {}
-                () = ended => {}
-            }
+        if self.under_way.gathered().await {
             while calls.len() < BATCH_MAX
                 && let Ok(call) = queue.try_recv()
             {
@@ -104,41 +81,6 @@ impl Queue {
             }
         }
         true
-    }
-
-    fn begin(&self, now: Instant) {
-        let mut under_way = self.lock();
-        under_way.batches += 1;
-        under_way.began = Some(now);
-    }
-
-    fn end(&self, took: Duration) {
-        self.lock().end(took);
-        self.ended.notify_waiters();
-    }
-
-    /// Locks what is under way. A panic elsewhere cannot leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl UnderWay {
-    /// Returns the time until which the next batch gathers, if another one is under way.
-    fn gather_until(&self, now: Instant) -> Option<Instant> {
-        let until = self.began? + GATHER_MIN.max(self.usual / 2);
-        (until > now).then_some(until)
-    }
-
-    fn end(&mut self, took: Duration) {
-        self.batches -= 1;
-        if self.batches == 0 {
-            self.began = None;
-        }
-        // One slow batch, as after a connection that was lost, must not make the next ones wait.
-        self.usual = (self.usual * 7 + took.min(self.usual * 2 + USUAL_MORE)) / 8;
     }
 }
 
@@ -183,9 +125,9 @@ impl Committer {
                 .map(|call| (call.delivery, call.reply))
                 .unzip();
             let began = Instant::now();
-            queue.begin(began);
+            queue.under_way.begin(began);
             let outcomes = self.outcomes(&deliveries, deadline).await;
-            queue.end(began.elapsed());
+            queue.under_way.end(began, Instant::now(), deliveries.len());
             let broken = outcomes.iter().find_map(|outcome| match outcome {
                 Err(error @ StoreError::Broken(_)) => Some(error.clone()),
                 _ => None,
@@ -270,44 +212,5 @@ impl Committer {
             Ok(_) | Err(_) => self.db = Some(db),
         }
         accepted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_gathers_while_another_one_is_under_way() {
-        let (now, ms) = (Instant::now(), Duration::from_millis);
-        for (began, usual_ms, gathers_until) in [
-            (None, 20, None),
-            (Some(now), 20, Some(now + ms(10))),
-            (Some(now - ms(4)), 20, Some(now + ms(6))),
-            (Some(now - ms(10)), 20, None),
-            // On a fast disk it gathers until the other has ended.
-            (Some(now), 1, Some(now + ms(4))),
-            (Some(now - ms(1)), 1, Some(now + ms(3))),
-        ] {
-            let under_way = UnderWay {
-                began,
-                batches: began.is_some().into(),
-                usual: ms(usual_ms),
-            };
-            assert_eq!(under_way.gather_until(now), gathers_until, "{usual_ms}");
-        }
-    }
-
-    #[test]
-    fn one_slow_batch_makes_the_next_ones_gather_hardly_longer() {
-        let mut under_way = UnderWay::default();
-        for _ in 0..100 {
-            under_way.batches = 1;
-            under_way.end(Duration::from_millis(4));
-        }
-        let usual = under_way.usual;
-        under_way.batches = 1;
-        under_way.end(Duration::from_secs(3));
-        assert!(under_way.usual < usual * 5 / 4 && under_way.began.is_none());
     }
 }

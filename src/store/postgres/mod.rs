@@ -50,6 +50,7 @@ mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod unwatch;
 mod write_probe;
 
@@ -66,6 +67,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU32};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::sql::unreadable::Met;
 use super::{Accepted, Listener, NewDelivery, StoreError};
@@ -76,6 +78,7 @@ use lane::Lane;
 use number_order::Id;
 use prepare::Replica;
 use summary::StateCounts;
+use under_way::UnderWay;
 
 /// A handle on a PostgreSQL database; clones share it.
 #[derive(Clone)]
@@ -104,6 +107,8 @@ struct Shared {
     pending_after: AtomicI64,
     /// Number of deliveries that this replica has accepted since the last report.
     arrived: AtomicU32,
+    /// Callbacks that are being committed.
+    under_way: Arc<UnderWay>,
     met: Met,
     state_counts: StateCounts,
     clock: Clock,
@@ -113,6 +118,10 @@ struct Shared {
 }
 
 impl Store {
+    pub(super) fn spare(&self) -> f64 {
+        self.shared.under_way.spare(Instant::now())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.accepts.capacity() == 0
     }

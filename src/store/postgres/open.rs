@@ -12,6 +12,7 @@ use super::connect::Connector;
 use super::lane::Lane;
 use super::prepare::{self, Replica};
 use super::summary::StateCounts;
+use super::under_way::UnderWay;
 use super::{OpenError, Settings, Shared, Store, schema};
 use crate::store::StoreError;
 use crate::store::sql::unreadable::Met;
@@ -64,6 +65,7 @@ pub async fn open(
         told: Notify::new(),
         pending_after: AtomicI64::new(0),
         arrived: AtomicU32::new(0),
+        under_way: Arc::new(UnderWay::new(Instant::now().into())),
         met: Met::default(),
         state_counts: StateCounts::default(),
         clock,
@@ -71,7 +73,7 @@ pub async fn open(
         replica,
     });
     let (accepts, queue) = mpsc::channel(settings.waiting_max);
-    let queue = Arc::new(Queue::new(queue));
+    let queue = Arc::new(Queue::new(queue, shared.under_way.clone()));
     let store = Store {
         accepts,
         shared: shared.clone(),

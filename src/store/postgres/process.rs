@@ -65,11 +65,10 @@ impl Store {
             now: self.shared.clock.database(request.now),
             ..request
         };
-        let mut report = match self.process_by(&request, BatchMode::Together).await {
+        let report = match self.process_by(&request, BatchMode::Together).await {
             Err(StoreError::Rejected(_)) => self.process_by(&request, BatchMode::OneByOne).await,
             done => done,
         }?;
-        report.arrived = self.shared.arrived.swap(0, Relaxed);
         self.shared.met.note(&report.unreadable);
         if !report.processed.is_empty() || report.numbers_due > 0 {
             self.shared.due.notify_waiters();
@@ -96,7 +95,11 @@ impl Store {
             }
             // What came before the last page was another replica's, and may be free by now; the next step looks.
             if report.taken > 0 || is_last {
-                return Ok(report);
+                return Ok(ProcessReport {
+                    arrived: self.shared.arrived.swap(0, Relaxed),
+                    more_wait: !is_last,
+                    ..report
+                });
             }
         }
     }

@@ -87,6 +87,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::outbox::OutboxTarget;
+use super::spare::SpareTime;
 use super::sql::unreadable::Met;
 use super::{
     Accepted, FetchResult, Listener, NewDelivery, ProcessReport, ProcessRequest, Recorded,
@@ -118,6 +119,7 @@ pub struct Store {
     /// Targets that are told of the events of steps.
     targets: Arc<[OutboxTarget]>,
     revision: Revision,
+    spare: Arc<SpareTime>,
 }
 
 impl Store {
@@ -150,13 +152,15 @@ impl Store {
         request: ProcessRequest,
     ) -> Result<ProcessReport, StoreError> {
         let step = step::make(&self.readers, &self.revision, &self.targets, request).await?;
-        let newest = step.pending.newest;
-        let mut report = if step.pending.taken == 0 {
+        let (newest, taken) = (step.pending.newest, step.pending.taken);
+        let more_wait = taken == step.request.deliveries_max as usize;
+        let mut report = if taken == 0 {
             ProcessReport::default()
         } else {
             self.submit(Write::Process, step).await?
         };
         let before = self.newest.fetch_max(newest, Relaxed);
+        report.more_wait = more_wait;
         report.arrived = u32::try_from(newest - before).unwrap_or(0);
         self.met.note(&report.unreadable);
         if !report.processed.is_empty() || report.numbers_due > 0 {
@@ -174,6 +178,10 @@ impl Store {
 
     pub(super) fn pending(&self) -> &Notify {
         &self.pending
+    }
+
+    pub(super) fn spare(&self) -> f64 {
+        self.spare.share()
     }
 
     pub(super) fn due(&self) -> &Notify {

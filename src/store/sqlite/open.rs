@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Instant;
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc};
@@ -26,6 +27,7 @@ use super::work_folder::WorkFolder;
 use super::writer::Writer;
 use super::{Store, StoreError};
 use crate::store::TargetSettings;
+use crate::store::spare::SpareTime;
 use number_order::{Id, Time};
 
 /// Place of the database, and the projects and limits that it serves.
@@ -165,8 +167,10 @@ impl Held {
         let (readers, checkpointing) = (opened.readers, opened.checkpointing);
         let context = context(opened.db, opened.files, opened.begun);
         let (targets, revision) = (context.outbox.targets.clone(), context.revision.clone());
+        let spare = Arc::new(SpareTime::new(Instant::now()));
         let mut writer = Writer {
             context,
+            spare: spare.clone(),
             space: space.clone(),
             written: written.clone(),
             told: told.clone(),
@@ -186,6 +190,7 @@ impl Held {
             rates: Rates::default(),
             targets,
             revision,
+            spare,
         };
         let run = async move {
             let stop = Notify::new();

@@ -20,6 +20,7 @@ use super::script::Script;
 use super::space::Space;
 use super::step::Step;
 use super::{Accepted, FetchResult, NewDelivery, ProcessReport, Recorded, StoreError};
+use crate::store::spare::{self, SpareTime};
 use crate::store::sql::row_fault::BatchMode;
 
 /// Maximum number of writes that one batch commits: its callbacks are one statement.
@@ -61,6 +62,7 @@ impl Write {
 
 pub(super) struct Writer {
     pub(super) context: WriteContext,
+    pub(super) spare: Arc<SpareTime>,
     pub(super) space: Arc<Space>,
     pub(super) written: Arc<Written>,
     /// Wakes those who wait for events.
@@ -76,7 +78,7 @@ impl Writer {
     /// stop.
     pub(super) async fn run(&mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        while self.receive(&mut inbox, &mut batch).await > 0 {
             // Callbacks come first: their senders wait, and all else can.
             let mut others: Vec<Write> =
                 batch.extract_if(.., |write| !write.is_callback()).collect();
@@ -94,6 +96,17 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Waits for writes, and returns the number of those that it has added to the batch; none: no handle is left.
+    async fn receive(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Write>,
+        batch: &mut Vec<Write>,
+    ) -> usize {
+        let received = inbox.recv_many(batch, BATCH_MAX).await;
+        self.spare.count(Instant::now(), 1.0);
+        received
     }
 
     /// Records a clean end, and closes the database file. The last connection checkpoints the WAL and removes it.
@@ -143,6 +156,11 @@ impl Writer {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
         let held = began.elapsed();
+        let spare = match batch.first() {
+            Some(Write::Accept(_)) => spare::of_commit(batch.len()),
+            Some(_) | None => 0.0,
+        };
+        self.spare.count(began + held, spare);
         for (mut write, outcome) in batch.drain(..).zip(&outcomes) {
             if let Write::Process(Call {
                 done: Some(report), ..

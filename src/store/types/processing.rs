@@ -44,6 +44,8 @@ pub struct ProcessReport {
     pub taken: usize,
     /// Time for which callbacks waited for it, as there is one writer; `None`: they did not have to.
     pub held: Option<Duration>,
+    /// `true` if there were as many as were asked for, so that more are likely to wait.
+    pub more_wait: bool,
     /// Number of deliveries that have arrived since the last report.
     pub arrived: u32,
     /// Deliveries that were processed.

@@ -210,7 +210,8 @@ impl Shared {
         }
         if count == room as usize {
             // More may wait, and will be claimed at once.
-            sleep(rest::after(began.elapsed())).await;
+            let spare = self.sender.store.spare();
+            sleep(rest::after(began.elapsed(), spare)).await;
             return Ok(POLL);
         }
         let next = claimed.next_at.map(|at| at.since(clock::now()));

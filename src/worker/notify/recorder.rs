@@ -43,7 +43,7 @@ impl Recorder {
                 Some(gathered) => {
                     let began = Instant::now();
                     self.record(&name, gathered).await?;
-                    sleep(rest::after(began.elapsed())).await;
+                    sleep(rest::after(began.elapsed(), self.store.spare())).await;
                 }
             }
         }

@@ -18,6 +18,7 @@ mod notifications;
 mod openapi;
 mod ordered;
 mod orders;
+mod pace;
 mod parked;
 mod placements;
 mod pretty_json;
@@ -68,6 +69,7 @@ pub use auth::{Caller, Scope};
 use known_parameters::KnownParameters;
 use number_order::{Id, Limits};
 pub use openapi::document_text;
+use pace::Pace;
 pub use reload::{ReloadReceiver, ReloadSender};
 pub use watch::IMPORT_MAX_BYTES;
 
@@ -102,6 +104,7 @@ struct Context {
     store: Store,
     metrics: Arc<Metrics>,
     settings: Settings,
+    pace: Pace,
     /// Permits of the readers of the feed that wait.
     feed_readers: Arc<Semaphore>,
     /// Permit of the one backup that is made or sent at a time.
@@ -124,12 +127,16 @@ pub fn router(
         metrics,
         feed_readers: Arc::new(Semaphore::new(settings.feed_readers_max)),
         backup: Arc::new(Semaphore::new(1)),
+        pace: Pace::default(),
         settings,
         stop,
     });
     let require_token = middleware::from_fn_with_state(context.clone(), auth::require_token);
     let record = middleware::from_fn_with_state(context.clone(), actions::record);
-    let guarded = guarded_routes();
+    let keep_pace = middleware::from_fn_with_state(context.clone(), pace::keep);
+    let guarded = paced_routes()
+        .route_layer(keep_pace)
+        .merge(unpaced_routes());
     let known = Arc::new(KnownParameters::of(guarded.get_openapi()));
     let refuse_unknown = middleware::from_fn_with_state(known, known_parameters::refuse_unknown);
     let guarded = guarded
@@ -158,8 +165,13 @@ fn open_routes() -> OpenApiRouter<Arc<Context>> {
     status::health()
 }
 
-/// Returns the routes that need the token.
+/// Returns all routes that need the token.
 fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
+    paced_routes().merge(unpaced_routes())
+}
+
+/// Returns the routes that need the token, and answer at once.
+fn paced_routes() -> OpenApiRouter<Arc<Context>> {
     status::routes()
         .merge(openapi::routes())
         .merge(orders::routes())
@@ -173,12 +185,15 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(secrets::routes())
         .merge(reload::routes())
         .merge(placements::routes())
-        .merge(events::routes())
         .merge(targets::routes())
         .merge(notifications::routes())
         .merge(actions::routes())
         .merge(retention::routes())
-        .merge(backup::routes())
+}
+
+/// Returns the routes that need the token, and whose answers may wait or last.
+fn unpaced_routes() -> OpenApiRouter<Arc<Context>> {
+    events::routes().merge(backup::routes())
 }
 
 /// Limits the time for an operator's request to arrive. Keeps or closes the connection if the body was not read to its

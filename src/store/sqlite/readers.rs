@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Executor, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -92,8 +92,10 @@ async fn touch(db: &mut SqliteConnection, niceness: Option<i32>) -> sqlx::Result
     if let Some(niceness) = niceness {
         let mut handle = db.lock_handle().await?;
         handle.set_progress_handler(1, move || {
-            // Where the system refuses it, answers to operators and callbacks share the processor as equals.
-            let _ = setpriority_process(None, niceness);
+            // A process that is nicer stays so. Where the system refuses it, answers to operators and callbacks share the
+            // processor as equals.
+            let now = getpriority_process(None).unwrap_or(0);
+            let _ = setpriority_process(None, now.max(niceness));
             true
         });
     }

@@ -1,0 +1,110 @@
+//! Pace of operators' requests: where callbacks need all of the store's time, one answer follows another after a rest.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::time::{Instant, sleep_until};
+
+use super::Shared;
+
+/// Length of the rest after an answer, as a multiple of the time that it took, where callbacks can spare nothing.
+const REST_FACTOR: f64 = 3.0;
+
+/// Maximum rest, so that an operator hardly notices it.
+const REST_MAX: Duration = Duration::from_millis(100);
+
+/// Share of the time from which on callbacks can spare enough of it, and answers need no rest.
+const SPARE_ENOUGH: f64 = 0.2;
+
+/// Pace of all operators together.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Time at which the last rest ends; `None`: there was none.
+    rests_until: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// Waits for the end of the last rest.
+    async fn wait(&self) {
+        let until = *self.lock();
+        if let Some(until) = until {
+            sleep_until(until).await;
+        }
+    }
+
+    /// Begins a rest after an answer that took this long, while callbacks can spare this share of the time.
+    fn rest(&self, now: Instant, took: Duration, spare: f64) {
+        let rest = rest_after(took, spare);
+        if rest > Duration::ZERO {
+            let mut until = self.lock();
+            *until = (*until).max(Some(now + rest));
+        }
+    }
+
+    /// Locks the time. A panic elsewhere cannot leave it half changed.
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.rests_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the rest after an answer that took this long.
+fn rest_after(took: Duration, spare: f64) -> Duration {
+    let needed = (1.0 - spare / SPARE_ENOUGH).max(0.0);
+    took.mul_f64(REST_FACTOR * needed).min(REST_MAX)
+}
+
+/// Answers a request once the last answer's rest is over.
+pub(super) async fn keep(State(context): Shared, request: Request, next: Next) -> Response {
+    context.pace.wait().await;
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let now = Instant::now();
+    context.pace.rest(now, now - began, context.store.spare());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_followed_by_a_rest_only_where_callbacks_need_the_time() {
+        let ms = Duration::from_millis;
+        for (took_ms, spare, rest_ms) in [
+            (10, 1.0, 0),
+            (10, 0.2, 0),
+            (10, 0.1, 15),
+            (10, 0.0, 30),
+            (500, 0.0, 100),
+        ] {
+            assert_eq!(
+                rest_after(ms(took_ms), spare),
+                ms(rest_ms),
+                "{took_ms}, {spare}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_the_end_of_the_rest() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        pace.wait().await;
+        pace.rest(began, Duration::from_millis(10), 0.0);
+        pace.wait().await;
+        assert!(began.elapsed() >= Duration::from_millis(30));
+    }
+
+    #[test]
+    fn a_short_rest_ends_no_longer_one() {
+        let (pace, now) = (Pace::default(), Instant::now());
+        for took_ms in [20, 1] {
+            pace.rest(now, Duration::from_millis(took_ms), 0.0);
+        }
+        assert_eq!(*pace.lock(), Some(now + Duration::from_millis(60)));
+    }
+}

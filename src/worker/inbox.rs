@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(3);
 const PAUSE_FACTOR: f64 = 6.0;
 
 /// Share of the time that callbacks can spare, beyond which deliveries that wait have shorter pauses.
-const SPARE_ENOUGH: f64 = 0.3;
+const SPARE_ENOUGH: f64 = 0.2;
 
 /// Least length of a pause, as a multiple like [`PAUSE_FACTOR`].
 const PAUSE_FACTOR_MIN: f64 = 0.25;
@@ -46,6 +46,9 @@ const TIMER_LATE: Duration = Duration::from_millis(1);
 
 /// Maximum number of arrivals beyond [`ARRIVALS_MAX`] that later pauses make good, after a pause that lasted too long.
 const BEHIND_MAX: f64 = 1024.0;
+
+/// Share of these that the next batch makes good by its size.
+const CATCH_UP: f64 = 0.25;
 
 /// Worker that processes the inbox.
 pub struct InboxWorker {
@@ -218,8 +221,10 @@ fn next_pause_and_batch(
         usual
     };
     let apart = within.as_secs_f64() / f64::from(count);
-    // The next batch takes its time, too: so many deliveries must be processed even without a pause.
-    let least = (took + TIMER_LATE).as_secs_f64() / (apart * ARRIVALS_MAX);
+    // The next batch takes its time, too: so many deliveries must be processed even without a pause, and some of those that
+    // earlier batches left over.
+    let arriving = (took + TIMER_LATE).as_secs_f64() / apart;
+    let least = (arriving + behind * CATCH_UP) / ARRIVALS_MAX;
     let deliveries = (least as u32).clamp(*sizes.start(), *sizes.end());
     let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
     // If hardly anything arrives, the seconds may be too many for a duration.
@@ -279,7 +284,7 @@ mod tests {
             (5, arrivals(1000, 25), 0.0, 3, 128),
             // Earlier arrivals beyond the bearable number shorten the pause.
             (5, arrivals(1000, 25), 60.0, 2, 128),
-            (5, arrivals(1000, 25), 1024.0, 0, 128),
+            (5, arrivals(1000, 25), 1024.0, 0, 177),
             // A pause of zero is not enough: the batch grows.
             (5, arrivals(5000, 25), 0.0, 0, 428),
             (5, arrivals(50000, 25), 0.0, 0, 512),

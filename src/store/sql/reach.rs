@@ -202,6 +202,18 @@ impl Reach {
         DB: Database,
         i64: for<'q> Encode<'q, DB> + Type<DB>,
     {
+        self.push_ends(query, id);
+        let direction = if newest_first { "DESC" } else { "ASC" };
+        query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
+        query.push_bind(i64::from(limit));
+    }
+
+    /// Restricts a query to these rows.
+    pub fn push_ends<DB>(self, query: &mut QueryBuilder<DB>, id: &str)
+    where
+        DB: Database,
+        i64: for<'q> Encode<'q, DB> + Type<DB>,
+    {
         if self.first != i64::MIN {
             query
                 .push(format_args!(" AND {id} >= "))
@@ -212,9 +224,6 @@ impl Reach {
                 .push(format_args!(" AND {id} <= "))
                 .push_bind(self.last);
         }
-        let direction = if newest_first { "DESC" } else { "ASC" };
-        query.push(format_args!(" ORDER BY {id} {direction} LIMIT "));
-        query.push_bind(i64::from(limit));
     }
 }
 

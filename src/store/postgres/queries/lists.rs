@@ -222,7 +222,7 @@ pub(in crate::store::postgres) fn select_deliveries(
         push_order(&mut query, order);
     }
     if let Some(decision) = filter.decision {
-        push_decision(&mut query, decision);
+        push_decision(&mut query, decision, reach);
     }
     if let Some(phase) = filter.phase {
         query.push(match phase {
@@ -254,17 +254,21 @@ pub(in crate::store::postgres) fn select_deliveries(
     query
 }
 
-/// Restricts a query to the deliveries with a decision. Where a decision is recorded depends on its kind. One condition on
-/// the right column is answered from that table alone; one on both would be tried on every delivery.
-fn push_decision(query: &mut Query, decision: &'static str) {
-    query.push(if NotUnderstood::VARIANTS.contains(&decision) {
-        " AND d.kind = 'not-understood' AND d.decision = "
+/// Restricts a query to the deliveries with a decision, within the given rows. Where a decision is recorded depends on its
+/// kind. One condition on the right column is answered from that table alone; one on both would be tried on every delivery.
+fn push_decision(query: &mut Query, decision: &'static str, reach: Reach) {
+    if NotUnderstood::VARIANTS.contains(&decision) {
+        query.push(" AND d.kind = 'not-understood' AND d.decision = ");
+        query.push_bind(decision);
     } else if decision == OTHER_RESOURCE {
-        " AND d.kind = 'other' AND d.decision = "
+        query.push(" AND d.kind = 'other' AND d.decision = ");
+        query.push_bind(decision);
     } else {
-        " AND c.decision = "
-    });
-    query.push_bind(decision);
+        query.push(" AND d.id IN (SELECT delivery_id FROM decisions WHERE decision = ");
+        query.push_bind(decision);
+        reach.push_ends(query, "delivery_id");
+        query.push(")");
+    }
 }
 
 /// Restricts a query to the deliveries of an order: processed ones are found by the order's row, those about its numbers

@@ -48,10 +48,12 @@ macro_rules! delivery_columns {
 }
 use delivery_columns;
 
-/// Tables of a delivery, to be joined with `deliveries AS d`.
+/// Tables of a delivery, to be joined with `deliveries AS d`. Each row is looked up by its key: the limits keep the server
+/// from merging whole tables, of which it would read all rows before the page's first.
 macro_rules! delivery_tables {
     () => {
-        " LEFT JOIN decisions AS c ON c.delivery_id = d.id LEFT JOIN duplicates AS r ON r.delivery_id = d.id"
+        " LEFT JOIN LATERAL (SELECT * FROM decisions WHERE delivery_id = d.id LIMIT 1) AS c ON true \
+         LEFT JOIN LATERAL (SELECT * FROM duplicates WHERE delivery_id = d.id LIMIT 1) AS r ON true"
     };
 }
 use delivery_tables;

@@ -43,6 +43,16 @@ pub(in crate::store) const SPARSE: i64 = 64;
 /// Time by which rows that came at once may stand in another order, in microseconds.
 const DISORDER: i64 = 60_000_000;
 
+/// Returns the time, in microseconds, from which a row may be one of those since a time.
+pub(in crate::store) fn begin(since: Time) -> i64 {
+    since.0.saturating_sub(DISORDER)
+}
+
+/// Returns the time, in microseconds, before which a row may be one of those until a time.
+pub(in crate::store) fn end(until: Time) -> i64 {
+    until.0.saturating_add(DISORDER)
+}
+
 impl Listed {
     pub const ORDERS: Listed = Listed {
         table: "orders",
@@ -69,29 +79,10 @@ impl Listed {
         rows_max: 20_000,
     };
 
-    /// Builds the query for the rows between which those of a span of time lie. The times of the index's rows are read, and
-    /// never their number among all, so `+ 0` keeps the databases from searching by id.
-    pub fn select_bounds<DB>(self, since: Option<Time>, until: Option<Time>) -> QueryBuilder<DB>
-    where
-        DB: Database,
-        i64: for<'q> Encode<'q, DB> + Type<DB>,
-    {
-        let Listed {
-            table, id, time, ..
-        } = self;
-        let sparse = format!("FROM {table} WHERE {id} % {SPARSE} = 0");
-        let mut query = QueryBuilder::new(format!(
-            "SELECT (SELECT min({id} + 0) {sparse} AND {time} >= "
-        ));
-        query.push_bind(since.map_or(i64::MIN, |since| since.0.saturating_sub(DISORDER)));
-        query.push(format_args!(
-            ") AS first, (SELECT max({id} + 0) {sparse} AND {time} < "
-        ));
-        query.push_bind(until.map_or(i64::MAX, |until| until.0.saturating_add(DISORDER)));
-        query.push(format_args!(
-            ") AS last, (SELECT min({id}) {sparse}) AS oldest, (SELECT max({id}) {sparse}) AS newest"
-        ));
-        query
+    /// Returns the source of the rows that the index by time has.
+    pub fn sparse(self) -> String {
+        let Listed { table, id, .. } = self;
+        format!("FROM {table} WHERE {id} % {SPARSE} = 0")
     }
 
     /// Builds the query for the first and the last row of a reach.
@@ -117,7 +108,8 @@ impl Listed {
     }
 }
 
-/// Reads the ids between which the rows of a span of time lie, from [`Listed::select_bounds`].
+/// Reads the ids between which the rows of a span of time lie. Where that has a beginning, a backend selects the `first` row of
+/// the index since then, and the `newest` of all; where it has an end, the `last` before it, and the `oldest` of all.
 pub(in crate::store) fn bounds_of_row(
     row: &impl Columns,
     since: Option<Time>,

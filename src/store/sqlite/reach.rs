@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::store::sql::reach::{ALL, Listed, Reach, bounds_of_row};
+use crate::store::sql::reach::{ALL, Listed, Reach, begin, bounds_of_row, end};
 use number_order::Time;
 
 /// Shortens a reach to what one page looks through.
@@ -29,7 +29,26 @@ pub(super) async fn bounds(
     if since.is_none() && until.is_none() {
         return Ok(ALL);
     }
-    let mut query = listed.select_bounds::<Sqlite>(since, until);
+    let mut query = select_bounds(listed, since, until);
     let row = query.build().fetch_one(db).await?;
     bounds_of_row(&row, since, until)
+}
+
+/// Builds the query for the rows between which those of a span of time lie. The times of the index's rows are read, and
+/// never their number among all, so `+ 0` keeps SQLite from searching by id.
+fn select_bounds(listed: Listed, since: Option<Time>, until: Option<Time>) -> QueryBuilder<Sqlite> {
+    let Listed { id, time, .. } = listed;
+    let sparse = listed.sparse();
+    let mut query = QueryBuilder::new(format!(
+        "SELECT (SELECT min({id} + 0) {sparse} AND {time} >= "
+    ));
+    query.push_bind(since.map_or(i64::MIN, begin));
+    query.push(format_args!(
+        ") AS first, (SELECT max({id} + 0) {sparse} AND {time} < "
+    ));
+    query.push_bind(until.map_or(i64::MAX, end));
+    query.push(format_args!(
+        ") AS last, (SELECT min({id}) {sparse}) AS oldest, (SELECT max({id}) {sparse}) AS newest"
+    ));
+    query
 }

@@ -81,7 +81,16 @@ const NOT_FETCHED: &str = "
     SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = p.id LIMIT 100000) AS v) AS orders
     FROM projects AS p WHERE NOT active ORDER BY sinch_id";
 
-const BY_STATE: &str = "SELECT state, count(*) AS orders FROM orders GROUP BY state ORDER BY state";
+/// Counts the orders in each state, state by state in the index. Grouped, all orders would be read from the table itself, by
+/// several processes of the server's at once.
+const BY_STATE: &str = "
+    WITH RECURSIVE states AS (
+        (SELECT state FROM orders ORDER BY state LIMIT 1)
+        UNION ALL
+        SELECT (SELECT state FROM orders WHERE state > states.state ORDER BY state LIMIT 1)
+        FROM states WHERE state IS NOT NULL)
+    SELECT state, (SELECT count(*) FROM orders WHERE state = states.state) AS orders
+    FROM states WHERE state IS NOT NULL ORDER BY state";
 
 const SELECT_MET_ORDERS: &str = concat!(
     "SELECT ",

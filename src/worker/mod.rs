@@ -13,6 +13,7 @@ mod notify;
 mod numbers;
 mod quarantine;
 mod retention;
+mod rhythm;
 mod secrets;
 mod service_alerts;
 #[cfg(test)]

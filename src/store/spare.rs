@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Number of callbacks that share a commit where all of its time is needed.
-const SHARED_BY: usize = 8;
+/// Number of callbacks from which on a commit has no time to spare.
+const CALLBACKS_MAX: usize = 6;
 
 /// Time over which the share is averaged.
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// Share of the last time that callbacks could spare.
+/// Share of the time just past that callbacks could spare.
 #[derive(Debug)]
 pub(super) struct SpareTime(Mutex<Average>);
 
@@ -17,6 +17,8 @@ pub(super) struct SpareTime(Mutex<Average>);
 struct Average {
     share: f64,
     counted_to: Instant,
+    /// Number of commits under way.
+    commits: u32,
 }
 
 impl SpareTime {
@@ -24,21 +26,29 @@ impl SpareTime {
         SpareTime(Mutex::new(Average {
             share: 1.0,
             counted_to: now,
+            commits: 0,
         }))
     }
 
-    /// Counts the time since the last call, of which callbacks could spare this share.
-    pub(super) fn count(&self, now: Instant, share: f64) {
+    /// Notes that a commit begins.
+    pub(super) fn begin(&self, now: Instant) {
         let mut average = self.lock();
-        let elapsed = now.saturating_duration_since(average.counted_to);
-        let weight = elapsed.as_secs_f64() / (elapsed + WINDOW).as_secs_f64();
-        average.share += (share - average.share) * weight;
-        average.counted_to = now;
+        average.count_idle(now);
+        average.commits += 1;
     }
 
-    /// Returns the share of the last time that callbacks could spare, from 0 to 1.
-    pub(super) fn share(&self) -> f64 {
-        self.lock().share
+    /// Notes that a commit ends of which callbacks could spare this share.
+    pub(super) fn end(&self, now: Instant, share: f64) {
+        let mut average = self.lock();
+        average.count(now, share);
+        average.commits -= 1;
+    }
+
+    /// Returns the share of the time just past that callbacks could spare, from 0 to 1.
+    pub(super) fn share(&self, now: Instant) -> f64 {
+        let mut average = self.lock();
+        average.count_idle(now);
+        average.share
     }
 
     /// Locks the average. A panic elsewhere cannot leave it half changed.
@@ -47,20 +57,39 @@ impl SpareTime {
     }
 }
 
-/// Returns the share of a commit's time that its callbacks can spare. A commit of few takes nearly as long as one of many: where
-/// few share one, callbacks keep the store busy only because nothing else does.
-pub(super) fn of_commit(callbacks: usize) -> f64 {
-    SHARED_BY.saturating_sub(callbacks) as f64 / SHARED_BY as f64
+impl Average {
+    /// Counts the time up to now, unless a commit is under way: nothing needed the store.
+    fn count_idle(&mut self, now: Instant) {
+        if self.commits == 0 {
+            self.count(now, 1.0);
+        }
+    }
+
+    /// Counts the time up to now, of which callbacks could spare this share.
+    fn count(&mut self, now: Instant, share: f64) {
+        let elapsed = now.saturating_duration_since(self.counted_to);
+        let weight = elapsed.as_secs_f64() / (elapsed + WINDOW).as_secs_f64();
+        self.share += (share - self.share) * weight;
+        self.counted_to = self.counted_to.max(now);
+    }
+}
+
+/// Returns the share of a commit's time that callbacks can spare, if so many are in it, or wait at its end. A commit of few takes
+/// nearly as long as one of many: where few share one, callbacks keep the store busy only because nothing else does.
+pub(super) fn beside(callbacks: usize) -> f64 {
+    CALLBACKS_MAX.saturating_sub(callbacks) as f64 / CALLBACKS_MAX as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
     #[test]
     fn the_fewer_share_a_commit_the_more_of_its_time_can_be_spared() {
-        for (callbacks, share) in [(1, 0.875), (4, 0.5), (8, 0.0), (500, 0.0)] {
-            assert_eq!(of_commit(callbacks), share);
+        for (callbacks, share) in [(0, 1.0), (3, 0.5), (6, 0.0), (500, 0.0)] {
+            assert_eq!(beside(callbacks), share);
         }
     }
 
@@ -75,10 +104,31 @@ mod tests {
             (1.0, 500, 0.9, 1.0),
         ] {
             for _ in 0..millis / 5 {
-                now += Duration::from_millis(5);
-                spare.count(now, share);
+                spare.begin(now);
+                now += MS * 5;
+                spare.end(now, share);
             }
-            assert!((at_least..=at_most).contains(&spare.share()), "{spare:?}");
+            assert!(
+                (at_least..=at_most).contains(&spare.share(now)),
+                "{spare:?}"
+            );
         }
+    }
+
+    #[test]
+    fn time_without_a_commit_can_be_spared() {
+        let mut now = Instant::now();
+        let spare = SpareTime::new(now);
+        // Commits that overlap leave no time between them.
+        spare.begin(now);
+        for _ in 0..100 {
+            now += MS * 5;
+            spare.begin(now);
+            now += MS * 5;
+            spare.end(now, 0.0);
+        }
+        assert!(spare.share(now) < 0.1, "{spare:?}");
+        spare.end(now, 0.0);
+        assert!(spare.share(now + MS * 900) > 0.8, "{spare:?}");
     }
 }

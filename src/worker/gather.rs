@@ -43,7 +43,7 @@ pub(super) async fn gather<T>(results: &mut UnboundedReceiver<T>) -> Option<Vec<
     Some(gathered)
 }
 
-/// Whether results still come so fast that those gathered are worth holding: there were `before` of them, and now `after`.
+/// Returns `true` if results still come so fast that those gathered are worth holding: there were `before` of them, and now `after`.
 fn more_is_near(before: usize, after: usize) -> bool {
     after - before >= MANY && after < BATCH_MAX
 }

@@ -61,7 +61,7 @@ impl Worker for InboxWorker {
         log_report(&report, &self.traces);
         self.observe(began, &report);
         self.trace(now, &report);
-        let rest = rhythm.after_batch(began, &report, self.store.spare(), &sizes);
+        let rest = rhythm.after_batch(began, began.elapsed(), &report, self.store.spare(), &sizes);
         if report.taken > 0 {
             Ok(Pause::Rest(rest))
         } else {

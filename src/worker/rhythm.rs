@@ -1,4 +1,4 @@
-//! Rhythm of the inbox worker: how long it leaves the store to callbacks after a batch, and how large the next one is. Pure.
+//! Rhythm of the inbox worker: for how long it leaves the store to callbacks after a batch, and how large the next one is. Pure.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,16 +7,19 @@ use tokio::time::Instant;
 
 use crate::store::ProcessReport;
 
-/// Length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the writer is
+/// Greatest length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the writer is
 /// free for them: their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together,
 /// which costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: f64 = 6.0;
 
-/// Share of the time that callbacks can spare, beyond which deliveries that wait have shorter pauses.
-const SPARE_ENOUGH: f64 = 0.2;
+/// The same where callbacks can spare time: batches are smaller, so that a callback that meets one waits for less long.
+const PAUSE_FACTOR_SPARE: f64 = 2.0;
 
-/// Least length of a pause, as a multiple like [`PAUSE_FACTOR`].
+/// The least, while more deliveries wait than a batch takes.
 const PAUSE_FACTOR_MIN: f64 = 0.25;
+
+/// Share of the time that callbacks can spare, beyond which pauses are shorter.
+const SPARE_ENOUGH: f64 = 0.15;
 
 /// Ratios by which pauses become shorter and longer again from one batch to the next.
 const PAUSE_CHANGES: (f64, f64) = (0.8, 1.2);
@@ -26,7 +29,7 @@ const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Number of arrivals for each processed delivery at which the pause ends: however fast deliveries arrive, about a third of them
 /// are processed in the same time, though timers are late.
-const ARRIVALS_MAX: f64 = 2.8;
+const ARRIVALS_MAX: f64 = 3.1;
 
 /// Time by which a timer may be late, and a pause longer than it should be.
 const TIMER_LATE: Duration = Duration::from_millis(1);
@@ -71,21 +74,30 @@ impl Rhythm {
         self.batch_max.unwrap_or(*sizes.start())
     }
 
-    /// Records a batch of processed deliveries, and returns the pause after it. Callbacks can spare a share of `spare`.
+    /// Records a batch of processed deliveries that lasted `took`, and returns the pause after it. `spare` is the share of the time
+    /// that callbacks can spare.
     pub(super) fn after_batch(
         &mut self,
         began: Instant,
+        took: Duration,
         report: &ProcessReport,
         spare: f64,
         sizes: &RangeInclusive<u32>,
     ) -> Duration {
-        // The store counts arrivals when the batch begins.
+        self.factor = next_factor(self.factor, report.more_wait, spare);
+        if report.taken == 0 {
+            // Nothing waits, so the time without arrivals says nothing of how fast the next ones come.
+            let factor = self.factor;
+            *self = Rhythm {
+                factor,
+                ..Rhythm::default()
+            };
+            return Duration::ZERO;
+        }
         let arrivals = self.last.replace(began).map(|at| {
             self.behind = behind(self.behind, report.arrived, report.taken);
             self.recent.add(report.arrived, began - at)
         });
-        self.factor = next_factor(self.factor, report.more_wait, spare);
-        let took = began.elapsed();
         let held = report.held.unwrap_or(took);
         let usual = held.mul_f64(self.factor);
         let (rest, batch_max) = next_pause_and_batch(took, usual, arrivals, self.behind, sizes);
@@ -128,14 +140,16 @@ fn behind(before: f64, arrived: u32, taken: usize) -> f64 {
 }
 
 /// Returns the length of the next pause, as a multiple of the time for which callbacks wait for a batch. It becomes shorter
-/// while more deliveries wait than a batch takes, and callbacks can spare enough of the time, of which `spare` is the share.
+/// where callbacks can spare enough of the time, of which `spare` is the share, and the more so while more deliveries wait than
+/// a batch takes.
 fn next_factor(before: f64, more_wait: bool, spare: f64) -> f64 {
     let (shorter, longer) = PAUSE_CHANGES;
-    if more_wait && spare > SPARE_ENOUGH {
-        (before * shorter).max(PAUSE_FACTOR_MIN)
-    } else {
-        (before * longer).min(PAUSE_FACTOR)
-    }
+    let wanted = match (spare > SPARE_ENOUGH, more_wait) {
+        (false, _) => PAUSE_FACTOR,
+        (true, false) => PAUSE_FACTOR_SPARE,
+        (true, true) => PAUSE_FACTOR_MIN,
+    };
+    wanted.clamp(before * shorter, before * longer)
 }
 
 /// Returns the pause after a batch that lasted `took`, which is the `usual` one or shorter, and the size of the batch after it,
@@ -150,9 +164,6 @@ fn next_pause_and_batch(
     let Some(Arrivals { count, apart }) = arrivals else {
         return (usual.min(REST_MAX), *sizes.start());
     };
-    if count == 0 {
-        return (Duration::ZERO, *sizes.start());
-    }
     let usual = if count <= *sizes.start() {
         usual.min(REST_MAX)
     } else {
@@ -163,6 +174,9 @@ fn next_pause_and_batch(
     let arriving = (took + TIMER_LATE).as_secs_f64() / apart;
     let least = (arriving + behind * CATCH_UP) / ARRIVALS_MAX;
     let deliveries = (least as u32).clamp(*sizes.start(), *sizes.end());
+    if count == 0 {
+        return (Duration::ZERO, deliveries);
+    }
     let bearable = (f64::from(deliveries) * ARRIVALS_MAX - behind).max(0.0);
     // If hardly anything arrives, the seconds may be too many for a duration.
     let until = Duration::try_from_secs_f64(apart * bearable).unwrap_or(REST_MAX);
@@ -191,15 +205,15 @@ mod tests {
             // A batch was slow: the pause is bounded, unless more arrives than fits into the next one.
             (50, arrivals(10, 100), 0.0, 100, 128),
             (50, arrivals(130, 250), 0.0, 300, 128),
-            (5, arrivals(300, 25), 0.0, 24, 128),
+            (5, arrivals(300, 25), 0.0, 28, 128),
             // More than twice the bearable number arrived: the pause ends when the bearable number has arrived, in less
             // than half of it.
-            (5, arrivals(1000, 25), 0.0, 3, 128),
+            (5, arrivals(1000, 25), 0.0, 4, 128),
             // Earlier arrivals beyond the bearable number shorten the pause.
-            (5, arrivals(1000, 25), 60.0, 2, 128),
-            (5, arrivals(1000, 25), 1024.0, 0, 177),
+            (5, arrivals(1000, 25), 60.0, 3, 128),
+            (5, arrivals(1000, 25), 1024.0, 0, 160),
             // A pause of zero is not enough: the batch grows.
-            (5, arrivals(5000, 25), 0.0, 0, 428),
+            (5, arrivals(5000, 25), 0.0, 0, 387),
             (5, arrivals(50000, 25), 0.0, 0, 512),
         ] {
             let took = MS * took_ms;
@@ -210,11 +224,26 @@ mod tests {
 
     #[test]
     fn pauses_become_shorter_while_deliveries_wait_and_callbacks_can_spare_time() {
-        let after = |more_wait, spare| (0..20).fold(1.0, |f, _| next_factor(f, more_wait, spare));
-        assert_eq!(after(true, 0.4), PAUSE_FACTOR_MIN);
-        for (more_wait, spare) in [(true, 0.1), (false, 0.4), (false, 0.1)] {
-            assert_eq!(after(more_wait, spare), PAUSE_FACTOR);
+        for (more_wait, spare, factor) in [
+            (true, 0.4, PAUSE_FACTOR_MIN),
+            (false, 0.4, PAUSE_FACTOR_SPARE),
+            (true, 0.1, PAUSE_FACTOR),
+            (false, 0.1, PAUSE_FACTOR),
+        ] {
+            let after = (0..20).fold(1.0, |before, _| next_factor(before, more_wait, spare));
+            assert_eq!(after, factor, "{more_wait}, {spare}");
         }
+    }
+
+    #[test]
+    fn only_the_time_for_which_callbacks_waited_makes_the_pause_longer() {
+        let report = ProcessReport {
+            taken: 1,
+            held: Some(MS),
+            ..ProcessReport::default()
+        };
+        let rest = Rhythm::default().after_batch(Instant::now(), MS * 5, &report, 0.0, &SIZES);
+        assert_eq!(rest, MS * 6);
     }
 
     #[test]
@@ -230,21 +259,27 @@ mod tests {
     fn at_half_of_what_the_writer_can_nothing_waits_for_long() {
         // Twelve deliveries arrive in a millisecond. A batch holds the writer for 0.9 ms and 18 µs for each, and callbacks
         // can spare half of the rest.
-        let (mut rhythm, mut waiting, mut within) = (Rhythm::default(), 5000, MS * 20);
+        let (mut rhythm, mut waiting, mut now) = (Rhythm::default(), 5000, Instant::now());
+        let mut within = MS * 20;
         for _ in 0..500 {
-            let count = (12 * within.as_micros() as u32).div_ceil(1000);
-            waiting += count;
-            let max = rhythm.batch_max.unwrap_or(128);
+            let arrived = (12 * within.as_micros() as u32).div_ceil(1000);
+            waiting += arrived;
+            let max = rhythm.batch_max(&SIZES);
             let taken = waiting.min(max);
             waiting -= taken;
-            let took = Duration::from_micros(900 + 18 * u64::from(taken));
-            let spare = (1.0 - took.as_secs_f64() / within.as_secs_f64()) / 2.0;
-            rhythm.factor = next_factor(rhythm.factor, taken == max, spare);
-            let usual = took.mul_f64(rhythm.factor);
-            let arrivals = Some(rhythm.recent.add(count, within));
-            let (rest, next) = next_pause_and_batch(took, usual, arrivals, 0.0, &SIZES);
-            rhythm.batch_max = Some(next);
-            within = took + rest + MS;
+            let held = Duration::from_micros(900 + 18 * u64::from(taken));
+            let report = ProcessReport {
+                taken: taken as usize,
+                held: Some(held),
+                more_wait: taken == max,
+                arrived,
+                ..ProcessReport::default()
+            };
+            let spare = (1.0 - held.as_secs_f64() / within.as_secs_f64()) / 2.0;
+            // As much again is done beside the writer.
+            let rest = rhythm.after_batch(now, held * 2, &report, spare, &SIZES);
+            within = held * 2 + rest + MS;
+            now += within;
         }
         assert!(waiting < 12 * 50, "{waiting} wait");
     }

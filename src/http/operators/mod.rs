@@ -170,10 +170,9 @@ fn guarded_routes() -> OpenApiRouter<Arc<Context>> {
     paced_routes().merge(unpaced_routes())
 }
 
-/// Returns the routes that need the token, and answer at once.
+/// Returns the routes that need the token, and keep the pace.
 fn paced_routes() -> OpenApiRouter<Arc<Context>> {
     status::routes()
-        .merge(openapi::routes())
         .merge(orders::routes())
         .merge(watch::routes())
         .merge(deliveries::routes())
@@ -191,9 +190,12 @@ fn paced_routes() -> OpenApiRouter<Arc<Context>> {
         .merge(retention::routes())
 }
 
-/// Returns the routes that need the token, and whose answers may wait or last.
+/// Returns the routes that need the token, and keep no pace: the feed, whose answers may wait or last and read one index, a
+/// backup, and what asks the store nothing.
 fn unpaced_routes() -> OpenApiRouter<Arc<Context>> {
-    events::routes().merge(backup::routes())
+    events::routes()
+        .merge(backup::routes())
+        .merge(openapi::routes())
 }
 
 /// Limits the time for an operator's request to arrive. Keeps or closes the connection if the body was not read to its

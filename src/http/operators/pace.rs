@@ -1,6 +1,7 @@
-//! Pace of operators' requests: where callbacks need all of the store's time, one answer follows another after a rest.
+//! Pace of operators' requests: where callbacks need all of the store's time, each answer is followed by a rest, and a request
+//! that comes meanwhile waits for its end.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -8,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
+use super::{Context, Shared};
 
 /// Length of the rest after an answer, as a multiple of the time that it took, where callbacks can spare nothing.
 const REST_FACTOR: f64 = 3.0;
@@ -19,7 +20,8 @@ const REST_MAX: Duration = Duration::from_millis(100);
 /// Share of the time from which on callbacks can spare enough of it, and answers need no rest.
 const SPARE_ENOUGH: f64 = 0.2;
 
-/// Pace of all operators together.
+/// Pace of all operators together. Requests that wait for the same rest are answered at once after it, so that none waits for
+/// longer than a rest.
 #[derive(Default)]
 pub(super) struct Pace {
     /// Time at which the last rest ends; `None`: there was none.
@@ -58,14 +60,28 @@ fn rest_after(took: Duration, spare: f64) -> Duration {
     took.mul_f64(REST_FACTOR * needed).min(REST_MAX)
 }
 
-/// Answers a request once the last answer's rest is over.
+/// An answer that is being made. A rest follows it, also if its caller goes away before.
+struct Answer {
+    context: Arc<Context>,
+    began: Instant,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let spare = self.context.store.spare();
+        self.context.pace.rest(now, now - self.began, spare);
+    }
+}
+
+/// Answers a request once the rest that it comes in is over.
 pub(super) async fn keep(State(context): Shared, request: Request, next: Next) -> Response {
     context.pace.wait().await;
-    let began = Instant::now();
-    let response = next.run(request).await;
-    let now = Instant::now();
-    context.pace.rest(now, now - began, context.store.spare());
-    response
+    let _answer = Answer {
+        context,
+        began: Instant::now(),
+    };
+    next.run(request).await
 }
 
 #[cfg(test)]

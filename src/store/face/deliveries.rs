@@ -52,8 +52,8 @@ impl Store {
         }
     }
 
-    /// Returns the share of the last tenth of a second for which callbacks did not need the store, from 0 to 1. Other work may
-    /// have that time.
+    /// Returns the share of the last tenth of a second for which callbacks did not need the store, from 0 to 1: none was being
+    /// committed, or few were. Other work may have that time.
     pub fn spare(&self) -> f64 {
         backend!(self, store => store.spare())
     }

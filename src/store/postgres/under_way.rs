@@ -24,7 +24,7 @@ pub(super) struct UnderWay {
 #[derive(Debug, Default)]
 struct Batches {
     count: u32,
-    /// When the last of them began; `None`: there is none.
+    /// Time at which the last of them began; `None`: there is none.
     began: Option<Instant>,
     /// Time that a batch takes, over the last ones.
     usual: Duration,
@@ -54,30 +54,20 @@ impl UnderWay {
     }
 
     pub(super) fn begin(&self, now: Instant) {
-        let mut batches = self.lock();
-        self.count_idle(&batches, now);
-        batches.begin(now);
+        self.lock().begin(now);
+        self.spare.begin(now.into_std());
     }
 
-    /// Ends a batch of so many callbacks.
+    /// Ends a batch of this many callbacks.
     pub(super) fn end(&self, began: Instant, now: Instant, callbacks: usize) {
         self.lock().end(now - began);
-        self.spare
-            .count(now.into_std(), spare::of_commit(callbacks));
+        self.spare.end(now.into_std(), spare::beside(callbacks));
         self.ended.notify_waiters();
     }
 
-    /// Returns the share of the last time that callbacks could spare.
+    /// Returns the share of the time just past that callbacks could spare.
     pub(super) fn spare(&self, now: Instant) -> f64 {
-        self.count_idle(&self.lock(), now);
-        self.spare.share()
-    }
-
-    /// Counts the time without a batch.
-    fn count_idle(&self, batches: &Batches, now: Instant) {
-        if batches.count == 0 {
-            self.spare.count(now.into_std(), 1.0);
-        }
+        self.spare.share(now.into_std())
     }
 
     /// Locks the batches. A panic elsewhere cannot leave them half changed.

@@ -83,6 +83,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -181,7 +182,7 @@ impl Store {
     }
 
     pub(super) fn spare(&self) -> f64 {
-        self.spare.share()
+        self.spare.share(Instant::now())
     }
 
     pub(super) fn due(&self) -> &Notify {

@@ -78,13 +78,18 @@ impl Writer {
     /// stop.
     pub(super) async fn run(&mut self, mut inbox: mpsc::Receiver<Write>) -> Result<(), StoreError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while self.receive(&mut inbox, &mut batch).await > 0 {
+        while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
             // Callbacks come first: their senders wait, and all else can.
             let mut others: Vec<Write> =
                 batch.extract_if(.., |write| !write.is_callback()).collect();
+            self.spare.begin(Instant::now());
+            let spare = spare::beside(batch.len());
             let mut done = self.commit(&mut batch).await;
-            if done.is_ok() {
+            self.spare.end(Instant::now(), spare);
+            if done.is_ok() && !others.is_empty() {
+                self.spare.begin(Instant::now());
                 done = self.commit(&mut others).await;
+                self.spare.end(Instant::now(), spare::beside(inbox.len()));
             }
             if let Err(broken) = done {
                 inbox.close();
@@ -96,17 +101,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    /// Waits for writes, and returns the number of those that it has added to the batch; none: no handle is left.
-    async fn receive(
-        &mut self,
-        inbox: &mut mpsc::Receiver<Write>,
-        batch: &mut Vec<Write>,
-    ) -> usize {
-        let received = inbox.recv_many(batch, BATCH_MAX).await;
-        self.spare.count(Instant::now(), 1.0);
-        received
     }
 
     /// Records a clean end, and closes the database file. The last connection checkpoints the WAL and removes it.
@@ -156,11 +150,6 @@ impl Writer {
             outcomes.fill(Err(StoreError::Broken(reason)));
         }
         let held = began.elapsed();
-        let spare = match batch.first() {
-            Some(Write::Accept(_)) => spare::of_commit(batch.len()),
-            Some(_) | None => 0.0,
-        };
-        self.spare.count(began + held, spare);
         for (mut write, outcome) in batch.drain(..).zip(&outcomes) {
             if let Write::Process(Call {
                 done: Some(report), ..

@@ -1,4 +1,4 @@
-//! How long the store is left to callbacks after a claim that got all it asked for, and after results were recorded. Pure.
+//! Time for which the store is left to callbacks after a claim that got all it asked for, and after results were recorded. Pure.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Number of callbacks from which on a commit has no time to spare.
-const CALLBACKS_MAX: usize = 6;
+const CALLBACKS_MAX: usize = 8;
 
 /// Time over which the share is averaged.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_fewer_share_a_commit_the_more_of_its_time_can_be_spared() {
-        for (callbacks, share) in [(0, 1.0), (3, 0.5), (6, 0.0), (500, 0.0)] {
+        for (callbacks, share) in [(0, 1.0), (4, 0.5), (8, 0.0), (500, 0.0)] {
             assert_eq!(beside(callbacks), share);
         }
     }

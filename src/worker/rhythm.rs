@@ -19,7 +19,7 @@ const PAUSE_FACTOR_SPARE: f64 = 2.0;
 const PAUSE_FACTOR_MIN: f64 = 0.25;
 
 /// Share of the time that callbacks can spare, beyond which pauses are shorter.
-const SPARE_ENOUGH: f64 = 0.15;
+const SPARE_ENOUGH: f64 = 0.2;
 
 /// Ratios by which pauses become shorter and longer again from one batch to the next.
 const PAUSE_CHANGES: (f64, f64) = (0.8, 1.2);

@@ -36,6 +36,10 @@ const OPTIONS: [(&str, &str); 7] = [
 /// would otherwise read through all of a table, and go on doing so while it grows.
 const BY_KEY: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 
+/// Settings of connections that read answers to operators: each statement is planned for its values and for the tables as they
+/// are. A plan that is kept reads through all of a table that was small, such as that of duplicates, for each row of a page.
+const ANSWERS: [(&str, &str); 1] = [("plan_cache_mode", "force_custom_plan")];
+
 /// Makes commits wait for the disk, and leaves the one setting that is stronger. Its parameter is true where the
 /// operator accepts less.
 const READ_BACK: &str = "
@@ -96,8 +100,17 @@ impl Connector {
 
     /// Returns the maker of connections on which every row is found by its key.
     pub(super) fn by_key(&self) -> Connector {
+        self.with(BY_KEY)
+    }
+
+    /// Returns the maker of connections that read answers to operators.
+    pub(super) fn answers(&self) -> Connector {
+        self.with(ANSWERS)
+    }
+
+    fn with<const N: usize>(&self, settings: [(&str, &str); N]) -> Connector {
         Connector {
-            options: self.options.clone().options(BY_KEY),
+            options: self.options.clone().options(settings),
             lossy_commits: self.lossy_commits,
         }
     }

@@ -52,14 +52,13 @@ pub async fn open(
         tracing::warn!("{sentence}");
     }
     drop(db);
-    let lane = |connections| Lane::new(connector.clone(), connections);
     let by_key = || Lane::new(connector.by_key(), 1);
     let shared = Arc::new(Shared {
         inbox: by_key(),
         fetches: by_key(),
-        commands: lane(1),
+        commands: Lane::new(connector.clone(), 1),
         senders: by_key(),
-        readers: lane(READERS_MAX),
+        readers: Lane::new(connector.answers(), READERS_MAX),
         pending: Notify::new(),
         due: Notify::new(),
         told: Notify::new(),

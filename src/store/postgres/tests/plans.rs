@@ -125,6 +125,19 @@ async fn a_time_leads_to_a_row_without_a_look_at_those_since() {
     assert!(by_time.count() >= 4, "{plan:#?}");
 }
 
+/// A plan that is kept from when a table was small reads through all of it for each row of a page once it is large.
+#[tokio::test]
+async fn no_plan_of_a_list_is_kept() {
+    let fixture = fixture!(Fixture::new());
+    let store = fixture.store().await;
+    let mut work = store.shared.readers.begin_reading().await.expect("begins");
+    let mode: String = sqlx::query_scalar("SHOW plan_cache_mode")
+        .fetch_one(&mut *work)
+        .await
+        .expect("reads");
+    assert_eq!(mode, "force_custom_plan");
+}
+
 /// For a while the clock is a day ahead, so these rows are younger than those after them.
 #[tokio::test]
 async fn a_time_leads_to_rows_of_a_clock_that_was_set_back() {

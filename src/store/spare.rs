@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn the_fewer_share_a_commit_the_more_of_its_time_can_be_spared() {
-        for (callbacks, share) in [(0, 1.0), (4, 0.5), (8, 0.0), (500, 0.0)] {
-            assert_eq!(beside(callbacks), share);
+        for (callbacks, percent) in [(0, 100), (4, 50), (8, 0), (500, 0)] {
+            assert_eq!((beside(callbacks) * 100.0) as u32, percent, "{callbacks}");
         }
     }
 

@@ -57,7 +57,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_come_is_recorded_together_up_to_a_maximum() {
         let (sender, mut results) = unbounded_channel();
-        for _ in 0..BATCH_MAX + 1 {
+        for _ in 0..=BATCH_MAX {
             sender.send(()).expect("it is received");
         }
         for count in [BATCH_MAX, 1] {

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use crate::store::ProcessReport;
 
-/// Greatest length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the writer is
-/// free for them: their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed together,
-/// which costs less. While none arrive there is no pause, because no callback waits.
+/// Greatest length of the pause after a batch, as a multiple of the time for which callbacks waited for it. In the pause the
+/// writer is free for them: their senders wait, and pending deliveries can. Deliveries that gather in the pause are processed
+/// together, which costs less. While none arrive there is no pause, because no callback waits.
 const PAUSE_FACTOR: f64 = 6.0;
 
 /// The same where callbacks can spare time: batches are smaller, so that a callback that meets one waits for less long.

@@ -3,6 +3,8 @@
 mod cutter;
 mod machine;
 mod power;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -20,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::wait::{PATIENCE, not_tried};
 pub use cutter::{Cuts, Cutter};
-use machine::{children_of, find_programs, unprivileged_user};
+use machine::{children_of, find_programs, is_zombie, unprivileged_user};
 use power::PowerDisk;
 
 /// Script that keeps a server, whose program and arguments it gets after the server's folder, for as long as its standard
@@ -241,7 +243,7 @@ impl Server {
         loop {
             self.spawn();
             // After a kill, what is left of the old server may keep the new one from starting for a moment.
-            while self.keeper_runs() {
+            while !self.has_ended() {
                 if self.try_sql("postgres", "SELECT 1").is_ok() {
                     return;
                 }
@@ -249,6 +251,7 @@ impl Server {
                 pause();
             }
             assert!(Instant::now() < deadline, "{}", self.log());
+            self.end_keeper();
             pause();
         }
     }
@@ -333,18 +336,18 @@ impl Server {
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keeper_runs(&self) -> bool {
-        let mut keeper = self.lock_keeper();
-        keeper
-            .as_mut()
-            .is_some_and(|keeper| keeper.try_wait().is_ok_and(|ended| ended.is_none()))
+    /// Returns whether the server has ended. The keeper has not: it waits for its input, and only then for the server.
+    fn has_ended(&self) -> bool {
+        let keeper = self.lock_keeper();
+        let keeper = keeper.as_ref().map(Pid::from_child);
+        keeper.is_some_and(|keeper| children_of(keeper).into_iter().any(is_zombie))
     }
 
     /// Ends the keeper, which ends the server if it still runs.
     fn end_keeper(&self) {
         if let Some(mut keeper) = self.lock_keeper().take() {
             let input = keeper.stdin.take();
-            // It has ended already if the server could not be started.
+            // It has ended already if somebody else killed it.
             let _ = input.map(|mut input| input.write_all(b"kept\n"));
             let _ = keeper.wait();
         }
@@ -362,14 +365,15 @@ impl Server {
         }
     }
 
-    /// Sends a signal to the server, and then to all of its sessions, which are its children.
+    /// Sends a signal to the server and to all of its sessions, which are its children. It is held meanwhile: it starts
+    /// no more of them, and is not gone while they are looked for by its id.
     fn signal_all(&self, signal: Signal) {
         let Some(server) = self.server_pid() else {
             return;
         };
-        let _ = kill_process(server, signal);
-        for child in children_of(server) {
-            let _ = kill_process(child, signal);
+        let _ = kill_process(server, Signal::STOP);
+        for process in children_of(server).into_iter().chain([server]) {
+            let _ = kill_process(process, signal);
         }
     }
 }

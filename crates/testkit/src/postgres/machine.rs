@@ -10,6 +10,10 @@ use rustix::process::Pid;
 /// Users as whom the server runs if the test runs as root, which it refuses.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
+/// Places of a process's state and of its parent in what the system says of it.
+const STATE: usize = 0;
+const PARENT: usize = 1;
+
 /// Finds the folder with the server's programs: as `pg_config` says, on the path, or where packages put it.
 pub(super) fn find_programs() -> Option<PathBuf> {
     let mut folders = Vec::new();
@@ -52,16 +56,22 @@ pub(super) fn unprivileged_user() -> (u32, u32) {
 /// Returns the processes whose parent is the given one.
 pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let is_child = |stat: &str| {
-        // The name of the program, in brackets, may hold anything.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        fields.split_whitespace().nth(1) == Some(parent.as_raw_nonzero().to_string().as_str())
-    };
-    processes
-        .filter_map(|process| {
-            let pid = process.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            is_child(&stat).then(|| Pid::from_raw(pid)).flatten()
-        })
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let parent = parent.as_raw_nonzero().to_string();
+    pids.filter_map(Pid::from_raw)
+        .filter(|pid| field_of(*pid, PARENT).is_some_and(|found| found == parent))
         .collect()
+}
+
+/// Returns whether a process has ended and its parent has not taken notice yet.
+pub(super) fn is_zombie(pid: Pid) -> bool {
+    field_of(pid, STATE).is_some_and(|state| state == "Z")
+}
+
+/// Returns what the system says of a process, by the place after the name of its program; `None`: there is none such.
+fn field_of(pid: Pid, place: usize) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // The name of the program, in brackets, may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(place).map(str::to_owned)
 }

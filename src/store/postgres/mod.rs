@@ -119,7 +119,8 @@ struct Shared {
 
 impl Store {
     pub(super) fn spare(&self) -> f64 {
-        self.shared.under_way.spare(Instant::now())
+        let replicas = self.shared.replica.running();
+        self.shared.under_way.spare(Instant::now(), replicas)
     }
 
     pub(super) fn is_full(&self) -> bool {

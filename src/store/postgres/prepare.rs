@@ -1,6 +1,7 @@
 //! Start of a replica: it registers, and makes ready what no other replica has seen to. Its sign of life.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row};
@@ -16,8 +17,8 @@ use crate::store::sql::open_states;
 use crate::store::sql::removal::not_fetched_warning;
 use number_order::{Id, Time};
 
-/// Interval between two signs of life.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval between two signs of life, and so the time after which a replica knows of another one that has started.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time without any replica after which callbacks may have been missed.
 const ABSENCE: Duration = Duration::from_secs(60);
@@ -55,6 +56,8 @@ const LAST_SEEN: &str = "SELECT max(greatest(seen_at, stopped_at)) FROM replicas
 
 const REGISTER_REPLICA: &str = "
     INSERT INTO replicas (id, name, projects, started_at, seen_at) VALUES ($1, $2, $3, $4, $4)";
+
+const COUNT_REPLICAS: &str = concat!("SELECT count(*) FROM replicas WHERE ", runs!());
 
 const FORGET_REPLICAS: &str = "DELETE FROM replicas WHERE seen_at < $1";
 
@@ -118,6 +121,8 @@ pub(super) struct Replica {
     id: i64,
     /// Targets that are told of events.
     pub(super) targets: Vec<OutboxTarget>,
+    /// Number of replicas that run, this one among them.
+    running: AtomicU32,
 }
 
 impl Replica {
@@ -134,6 +139,7 @@ impl Replica {
         let replica = Replica {
             id: fastrand::i64(1..),
             targets: register_targets(db, &settings.targets).await?,
+            running: AtomicU32::new(1),
         };
         sqlx::query(REGISTER_REPLICA)
             .bind(replica.id)
@@ -142,6 +148,7 @@ impl Replica {
             .bind(now.0)
             .execute(&mut *db)
             .await?;
+        replica.count(db).await?;
         sqlx::query(FORGET_REPLICAS)
             .bind(now.minus(KEPT).0)
             .execute(&mut *db)
@@ -177,7 +184,22 @@ impl Replica {
             " WHERE id = $1"
         );
         sqlx::query(sql).bind(self.id).execute(&mut *work).await?;
+        self.count(&mut work).await?;
         work.commit().await
+    }
+
+    /// Counts the replicas that run.
+    async fn count(&self, db: &mut PgConnection) -> Result<(), Fault> {
+        let row = sqlx::query(COUNT_REPLICAS).fetch_one(db).await?;
+        let count: i64 = row.try_get(0)?;
+        self.running
+            .store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+        Ok(())
+    }
+
+    /// Returns the number of replicas that run, this one among them, as of the last sign of life.
+    pub(super) fn running(&self) -> u32 {
+        self.running.load(Relaxed)
     }
 
     /// Notes that this run has ended.

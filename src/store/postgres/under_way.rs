@@ -65,9 +65,11 @@ impl UnderWay {
         self.ended.notify_waiters();
     }
 
-    /// Returns the share of the time just past that callbacks could spare.
-    pub(super) fn spare(&self, now: Instant) -> f64 {
-        self.spare.share(now.into_std())
+    /// Returns the share of the time just past that callbacks could spare, if so many replicas run. A replica does not see how
+    /// busy the others keep the server: as busy as it does itself, since a balancer spreads the callbacks.
+    pub(super) fn spare(&self, now: Instant, replicas: u32) -> f64 {
+        let needed = 1.0 - self.spare.share(now.into_std());
+        (1.0 - needed * f64::from(replicas)).max(0.0)
     }
 
     /// Locks the batches. A panic elsewhere cannot leave them half changed.
@@ -152,12 +154,19 @@ mod tests {
                 under_way.end(now, now + MS * 4, callbacks);
                 now += MS * (4 + apart_ms);
             }
-            under_way.spare(now)
+            [1, 3].map(|replicas| under_way.spare(now, replicas))
         };
-        let shares = [(64, 0), (64, 4), (1, 0)].map(|(callbacks, apart)| batches(callbacks, apart));
-        assert!(
-            shares[0] < 0.05 && shares[1] > 0.4 && shares[2] > 0.8,
-            "{shares:?}"
-        );
+        for (callbacks, apart_ms, alone, among_three) in [
+            (64, 0, 0.0..0.05, 0.0..0.01),
+            (64, 4, 0.4..0.6, 0.0..0.01),
+            (64, 36, 0.85..0.95, 0.55..0.85),
+            (1, 0, 0.8..0.9, 0.5..0.7),
+        ] {
+            let spare = batches(callbacks, apart_ms);
+            assert!(
+                alone.contains(&spare[0]) && among_three.contains(&spare[1]),
+                "{callbacks}, {apart_ms}: {spare:?}"
+            );
+        }
     }
 }

@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep_until};
 use super::{Context, Shared};
 
 /// Length of the rest after an answer, as a multiple of the time that it took, where callbacks can spare nothing.
-const REST_FACTOR: f64 = 8.0;
+const REST_FACTOR: f64 = 24.0;
 
-/// Maximum rest, so that an operator hardly notices it.
-const REST_MAX: Duration = Duration::from_millis(100);
+/// Maximum rest: an operator waits for no longer than this before an answer is begun.
+const REST_MAX: Duration = Duration::from_millis(500);
 
 /// Share of the time from which on callbacks can spare enough of it, and answers need no rest.
-const SPARE_ENOUGH: f64 = 0.6;
+const SPARE_ENOUGH: f64 = 0.8;
 
 /// Pace of all operators together. Requests that wait for the same rest are answered at once after it, so that none waits for
 /// longer than a rest.
@@ -93,10 +93,10 @@ mod tests {
         let ms = Duration::from_millis;
         for (took_ms, spare, rest_ms) in [
             (10, 1.0, 0),
-            (10, 0.6, 0),
-            (10, 0.3, 40),
-            (10, 0.0, 80),
-            (500, 0.0, 100),
+            (10, 0.8, 0),
+            (10, 0.4, 120),
+            (10, 0.0, 240),
+            (500, 0.0, 500),
         ] {
             assert_eq!(
                 rest_after(ms(took_ms), spare),
@@ -112,7 +112,7 @@ mod tests {
         pace.wait().await;
         pace.rest(began, Duration::from_millis(10), 0.0);
         pace.wait().await;
-        assert!(began.elapsed() >= Duration::from_millis(80));
+        assert!(began.elapsed() >= Duration::from_millis(240));
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
         for took_ms in [10, 1] {
             pace.rest(now, Duration::from_millis(took_ms), 0.0);
         }
-        assert_eq!(*pace.lock(), Some(now + Duration::from_millis(80)));
+        assert_eq!(*pace.lock(), Some(now + Duration::from_millis(240)));
     }
 }

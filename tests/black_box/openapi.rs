@@ -128,17 +128,15 @@ fn must_succeed(output: &Output) {
     assert!(output.status.success(), "{said}\n{faults}");
 }
 
-/// Returns the settings of a service on PostgreSQL where `OPENAPI_STORE=postgres` asks for it, and the server.
-fn settings_of_store(folder: &Path) -> (Settings, Option<Server>) {
-    let settings = Settings::new(folder);
-    if std::env::var_os("OPENAPI_STORE").is_none_or(|store| store != "postgres") {
-        return (settings, None);
-    }
-    let server = Server::start(ServerOptions::default()).expect("a server is installed");
+/// Returns the settings of a service on PostgreSQL, and the server; `None`: none is installed.
+fn settings_on_postgres(folder: &Path) -> Option<(Settings, Server)> {
+    let server = Server::start(ServerOptions::default())?;
     let file = folder.join("database.url");
     fs::write(&file, server.url(&server.database())).expect("written");
-    let file = file.display().to_string();
-    (settings.set("database.url_file", file), Some(server))
+    let settings = Settings::new(folder)
+        .set("database.url_file", file.display().to_string())
+        .set("database.lossy_commits", true);
+    Some((settings, server))
 }
 
 /// Returns the checker for a document of the service, with further arguments.
@@ -161,16 +159,28 @@ async fn output_of(mut command: Command) -> Output {
     output.await.expect("it ends")
 }
 
-/// `OPENAPI_CASES=1000` tries a thousand requests of each operation; a usual run tries a few. `OPENAPI_STORE=postgres` tries
-/// them on PostgreSQL.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs a package of Python in a folder of its own"]
 async fn the_python_package_schemathesis_finds_nothing() {
     let folder = folder();
-    let Some(programs) = python::with_package(folder.path(), CHECKER, "the operators' API") else {
+    schemathesis_finds_nothing(folder.path(), Settings::new(folder.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs a package of Python in a folder of its own"]
+async fn the_python_package_schemathesis_finds_nothing_on_postgres() {
+    let folder = folder();
+    let Some((settings, _server)) = settings_on_postgres(folder.path()) else {
         return;
     };
-    let (settings, _server) = settings_of_store(folder.path());
+    schemathesis_finds_nothing(folder.path(), settings).await;
+}
+
+/// `OPENAPI_CASES=1000` tries a thousand requests of each operation; a usual run tries a few.
+async fn schemathesis_finds_nothing(folder: &Path, settings: Settings) {
+    let Some(programs) = python::with_package(folder, CHECKER, "the operators' API") else {
+        return;
+    };
     let played = with_everything(settings).await;
 
     // The control: an answer that the document does not have is found.
@@ -182,9 +192,9 @@ async fn the_python_package_schemathesis_finds_nothing() {
             .as_object_mut()
             .is_some_and(|answers| answers.remove("404").is_some())
     );
-    let path = folder.path().join("spoilt.json");
+    let path = folder.join("spoilt.json");
     fs::write(&path, spoilt.to_string()).expect("written");
-    let mut control = checker(&programs, folder.path(), &played, &path);
+    let mut control = checker(&programs, folder, &played, &path);
     control.args([
         "--include-operation-id",
         "show_order",
@@ -199,7 +209,7 @@ async fn the_python_package_schemathesis_finds_nothing() {
     );
 
     let cases = std::env::var("OPENAPI_CASES").unwrap_or_else(|_| "8".to_owned());
-    let mut checker = checker(&programs, folder.path(), &played, &document());
+    let mut checker = checker(&programs, folder, &played, &document());
     checker.args(["--max-examples", &cases, "--continue-on-failure"]);
     let output = output_of(checker).await;
     println!("{}", String::from_utf8_lossy(&output.stdout));

@@ -31,6 +31,27 @@ fn strict(server: &Server, database: &str) -> Settings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_of_life_counts_the_replicas_that_run() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let settings = settings(server.url(&server.database()), ClockSource::Database);
+    let first = Replica::open(&settings).await;
+    let second = Replica::open(&settings).await;
+    let counted = async || {
+        let shared = &first.store.shared;
+        let touched = shared.replica.touch(&shared.commands).await;
+        touched.expect("the server is there");
+        shared.replica.running()
+    };
+    assert_eq!(second.store.shared.replica.running(), 2);
+    assert_eq!(counted().await, 2);
+    second.stop().await;
+    assert_eq!(counted().await, 1);
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn six_that_start_at_once_migrate_once() {
     let Some(server) = shared_server() else {
         return;

@@ -10,9 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 pub use rustix::process::Signal;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, WaitId, WaitIdOptions, getrlimit, kill_process, prlimit, waitid,
+};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
-use crate::{program, until};
+use crate::{PATIENCE, program};
 
 /// Destination of a program's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,8 +152,12 @@ impl Process {
 
     /// Sends the process a signal.
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a child can be signalled");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a child has a pid"), signal).expect("a child can be signalled");
+        pid.expect("a child has a pid")
     }
 
     /// Changes the maximum number of the process's open files from now on.
@@ -163,10 +171,9 @@ impl Process {
     }
 
     fn limit(&self, resource: Resource, current: Option<u64>) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let maximum = getrlimit(resource).maximum;
         let limit = Rlimit { current, maximum };
-        prlimit(pid, resource, limit).expect("a child can be limited");
+        prlimit(Some(self.pid()), resource, limit).expect("a child can be limited");
     }
 
     /// Returns the current and the maximum memory of the process, in MiB.
@@ -203,12 +210,17 @@ impl Process {
         );
     }
 
-    /// Waits until the process ends by itself.
+    /// Waits until the process ends by itself. What a command takes is measured with it, so it looks at nothing in turns.
     pub async fn ended(mut self) -> Ended {
-        let status = until("the program's end", async || {
-            self.child.try_wait().expect("a child can be waited for")
-        })
-        .await;
+        let pid = self.pid();
+        // The process stays to be waited for. If it does not end in time, dropping it ends it, and with it the wait.
+        let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let end = spawn_blocking(move || waitid(WaitId::Pid(pid), end));
+        let end = timeout(PATIENCE, end).await;
+        let end = end.expect("waited in vain for the program's end");
+        end.expect("waiting does not panic")
+            .expect("a child can be waited for");
+        let status = self.child.wait().expect("a child can be waited for");
         for reader in self.readers.drain(..) {
             reader.join().expect("reading lines does not panic");
         }

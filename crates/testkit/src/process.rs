@@ -210,16 +210,12 @@ impl Process {
         );
     }
 
-    /// Waits until the process ends by itself. What a command takes is measured with it, so it looks at nothing in turns.
+    /// Waits until the process ends by itself.
     pub async fn ended(mut self) -> Ended {
-        let pid = self.pid();
-        // The process stays to be waited for. If it does not end in time, dropping it ends it, and with it the wait.
-        let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let end = spawn_blocking(move || waitid(WaitId::Pid(pid), end));
-        let end = timeout(PATIENCE, end).await;
-        let end = end.expect("waited in vain for the program's end");
-        end.expect("waiting does not panic")
-            .expect("a child can be waited for");
+        // A process whose end was seen before cannot be waited for once more.
+        if self.is_running() {
+            self.end().await;
+        }
         let status = self.child.wait().expect("a child can be waited for");
         for reader in self.readers.drain(..) {
             reader.join().expect("reading lines does not panic");
@@ -229,6 +225,18 @@ impl Process {
             out: copied_lines(&self.out).join("\n"),
             err: copied_lines(&self.err).join("\n"),
         }
+    }
+
+    /// Waits for the end of a process that runs. What a command takes is measured with it, so it looks at nothing in turns.
+    async fn end(&self) {
+        let pid = self.pid();
+        // The process stays to be waited for. If it does not end in time, dropping it ends it, and with it the wait.
+        let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let end = spawn_blocking(move || waitid(WaitId::Pid(pid), end));
+        let end = timeout(PATIENCE, end).await;
+        let end = end.expect("waited in vain for the program's end");
+        end.expect("waiting does not panic")
+            .expect("a child can be waited for");
     }
 }
 

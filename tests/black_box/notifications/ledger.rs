@@ -35,7 +35,8 @@ async fn tried(database: Database) {
     assert_eq!(shown.findings(), Findings::default(), "seed {seed}");
     // On a busy machine callbacks arrive together, and states that are over by then are no changes.
     assert!(shown.changes.len() >= 60, "{}", shown.changes.len());
-    assert!(failed > 0 && shown.met_down > 0, "the target was well");
+    // On a busy machine no request may fall into the short times in which the target is down.
+    assert!(failed > 0, "the target was well");
 
     let mut unseen = shown.told.clone();
     let taken = unseen.iter().rposition(|told| told.taken);

@@ -1,7 +1,9 @@
 //! A copy of the database, made while the service runs.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -151,8 +153,12 @@ fn find_target(location: &Location, named: &Path) -> Result<(PathBuf, PathBuf), 
 }
 
 /// Refuses to put a copy where another file is: one that may not be overwritten, or one beside it that SQLite would
-/// read as a part of the copy. A file that another service works on is refused in any case.
+/// read as a part of the copy. A file that another service works on is refused in any case, and so is one that SQLite would
+/// read as a part of the database beside it.
 pub(super) fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), CopyError> {
+    if let Some(database) = database_of_log(target) {
+        return Err(CopyError::LogOf(target.to_owned(), database));
+    }
     for path in [target.to_owned(), checksum::path_beside(target)] {
         match std::fs::symlink_metadata(&path) {
             Ok(found) if !found.is_file() => return Err(CopyError::Irregular(path)),
@@ -172,9 +178,24 @@ pub(super) fn refuse_taken(target: &Path, may_overwrite: bool) -> Result<(), Cop
     }
 }
 
+/// Endings of the names of the files that SQLite keeps beside a database.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Returns the file beside a path that SQLite would read the path as a part of, if there is one.
+fn database_of_log(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.as_bytes();
+    let mut databases = LOGS
+        .iter()
+        .filter_map(|suffix| name.strip_suffix(suffix.as_bytes()));
+    let database = path.with_file_name(OsStr::from_bytes(databases.next()?));
+    std::fs::symlink_metadata(&database)
+        .is_ok()
+        .then_some(database)
+}
+
 /// Returns the files beside a copy that SQLite would read as a part of it.
 fn files_beside(target: &Path) -> impl Iterator<Item = PathBuf> {
-    let logs = ["-wal", "-shm", "-journal"].map(|suffix| beside(target, suffix));
+    let logs = LOGS.map(|suffix| beside(target, suffix));
     let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
     logs.into_iter().filter(is_there)
 }

@@ -24,6 +24,9 @@ pub enum CopyError {
     /// The copy is the database.
     #[error("{0} is a file of the database itself: name another one")]
     Itself(PathBuf),
+    /// SQLite would read the copy as a part of the file beside it, which may be the database of a running service.
+    #[error("{0} would be read as a part of {1}: name another one")]
+    LogOf(PathBuf, PathBuf),
     /// The backup would overwrite something that is not a regular file.
     #[error("{0} is no regular file: name another one")]
     Irregular(PathBuf),

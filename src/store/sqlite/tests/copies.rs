@@ -253,6 +253,31 @@ async fn a_backup_never_takes_the_place_of_the_database() {
     assert_eq!(std::fs::read(&named_like_a_log).expect("is there"), before);
 }
 
+/// Who fetches a copy from the service may not know where its database is: the names tell.
+#[tokio::test]
+async fn a_copy_never_takes_the_place_of_a_part_of_a_database() {
+    let (folder, path) = closed().await;
+    let named = |name: &str| folder.path().join(name);
+    std::fs::write(named("other.db"), "theirs").expect("can be written");
+    for suffix in ["-wal", "-shm", "-journal"] {
+        for is_there in [false, true] {
+            let log = location::beside(&named("other.db"), suffix);
+            if is_there {
+                std::fs::write(&log, "theirs").expect("can be written");
+            }
+            let refused = super::backup(&path, &log, true).await.err();
+            let received = ReceivedCopy::begin(&log, true).err();
+            for refused in [refused, received] {
+                let refused = refused.expect("refused");
+                assert!(matches!(refused, CopyError::LogOf(..)), "{refused:?}");
+            }
+        }
+    }
+    super::backup(&path, &named("alone.db-wal"), false)
+        .await
+        .expect("there is no alone.db");
+}
+
 #[tokio::test]
 async fn a_restore_of_the_database_itself_is_refused_by_its_reason() {
     let (folder, path) = closed().await;

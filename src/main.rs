@@ -149,10 +149,7 @@ fn main() -> ExitCode {
     let arguments = match parse_arguments() {
         Ok(arguments) => arguments,
         Err(said) => {
-            // `said` is the text that --help asks for, or the fault in the arguments.
-            output::note_result(said.print());
-            let code = u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
-            return output::ended(ExitCode::from(code));
+            return output::ended(commands::faulty_argument::print(&said, std::env::args_os()));
         }
     };
     commands::keep_private();

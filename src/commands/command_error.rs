@@ -123,9 +123,14 @@ impl CommandError {
     /// returns the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         if json && !self.is_told {
-            print_line(shown::json(&self.as_json().to_string()));
+            self.print_json();
         }
         self.report_in_words()
+    }
+
+    /// Writes the reason of the failure as a JSON object to standard output.
+    pub fn print_json(&self) {
+        print_line(shown::json(&self.as_json().to_string()));
     }
 
     /// Writes the reason of the failure to standard error, and returns the exit code.

@@ -1,8 +1,12 @@
 //! Faults of the command line as clap tells them, with what was written cut off where it is long.
 
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
 use clap::error::{ContextKind, ContextValue};
 
-use super::shown;
+use super::command_error::CommandError;
+use super::{output, shown};
 
 /// Parts of a fault that repeat what was written.
 const WRITTEN: [ContextKind; 3] = [
@@ -26,6 +30,31 @@ pub fn shortened(mut fault: clap::Error) -> clap::Error {
     fault
 }
 
+/// Prints what `--help` asks for, or the fault: where `--json` is among the arguments, also as JSON, as every command does.
+pub fn print<A: AsRef<OsStr>>(
+    said: &clap::Error,
+    arguments: impl IntoIterator<Item = A>,
+) -> ExitCode {
+    if said.use_stderr() && wants_json(arguments) {
+        CommandError::usage(reason(said)).print_json();
+    }
+    output::note_result(said.print());
+    ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(u8::MAX))
+}
+
+fn wants_json<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> bool {
+    let mut options = arguments.into_iter().take_while(|one| one.as_ref() != "--");
+    options.any(|one| one.as_ref() == "--json")
+}
+
+/// Returns the fault without the hints that follow it.
+fn reason(said: &clap::Error) -> String {
+    let said = said.to_string();
+    let (fault, _) = said.split_once("\n\n").unwrap_or((&said, ""));
+    let fault = fault.strip_prefix("error: ").unwrap_or(fault);
+    fault.trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Arg, Command};
@@ -42,6 +71,27 @@ mod tests {
         let words = ["x"].iter().chain(arguments);
         let fault = program.try_get_matches_from(words).expect_err("a fault");
         shortened(fault).to_string()
+    }
+
+    #[test]
+    fn a_fault_is_told_in_json_where_that_is_asked_for() {
+        for (arguments, is_json) in [
+            (&["--number", "x", "--json"][..], true),
+            (&["--json=yes"], false),
+            (&["known", "--", "--json"], false),
+            (&[], false),
+        ] {
+            assert_eq!(wants_json(arguments), is_json, "{arguments:?}");
+        }
+        let number = Arg::new("number")
+            .long("number")
+            .value_parser(clap::value_parser!(u32));
+        let fault = Command::new("x")
+            .arg(number)
+            .try_get_matches_from(["x", "--number", "y"]);
+        let fault = reason(&fault.expect_err("a fault"));
+        assert!(fault.starts_with("invalid value 'y' for"), "{fault}");
+        assert!(!fault.contains("--help"), "{fault}");
     }
 
     #[test]

@@ -135,6 +135,32 @@ async fn watch_names_the_argument_that_is_no_order() {
 }
 
 /// `check` and the log report the same doubt, and neither shows the value.
+/// Programs read standard output, whoever finds the fault: the command line itself, or the command.
+#[tokio::test]
+async fn a_fault_of_the_command_line_is_told_in_json_too() {
+    for (arguments, words) in [
+        (&["orders", "--state", "NOPE", "--json"][..], "'NOPE'"),
+        (&["order", "show", "--json"], "ORDER"),
+        (&["actions", "--since", "1e9d", "--json"], "'1e9d'"),
+        (&["orders", "--json", "--jsn"], "'--jsn'"),
+        (&["prune", "--json"], "--dry-run"),
+    ] {
+        let ended = run(arguments).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        let told: Value = serde_json::from_str(&ended.out).expect("JSON");
+        let text = told["error"]["text"].as_str().unwrap_or_default();
+        assert!(text.contains(words), "{arguments:?}: {told}");
+        assert_eq!(told["error"]["code"], "usage", "{told}");
+        assert_eq!(told["error"]["exit_code"], 2, "{told}");
+        assert!(ended.err.contains(words), "{arguments:?}: {ended:?}");
+    }
+    let help = run(["orders", "--json", "--help"]).await;
+    assert!(
+        help.code == Some(0) && help.out.contains("Usage:"),
+        "{help:?}"
+    );
+}
+
 #[tokio::test]
 async fn what_is_unwise_is_reported_by_check_and_in_the_log() {
     let folder = folder();

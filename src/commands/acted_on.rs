@@ -67,7 +67,10 @@ pub(super) async fn order_to_act_on(
             return Ok(OrderName::of(&read(&known)?));
         }
         if number.is_none() {
-            let reason = "the service does not know this order";
+            let mut reason = "the service does not know this order".to_owned();
+            if is_part_of_number(named) {
+                reason += "; write a number whole, with its plus, as +61491570156";
+            }
             return Err(CommandError::service(reason));
         }
     }

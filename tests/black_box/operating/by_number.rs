@@ -51,7 +51,7 @@ async fn a_command_acts_upon_the_one_order_that_has_the_number() {
     for (named, code, words) in [
         (part, 1, "no order has such a number"),
         (longer.as_str(), 1, "no order has such a number"),
-        (bare, 1, "does not know this order"),
+        (bare, 1, "does not know this order; write a number whole"),
         ("a/b", 2, "neither an id nor a whole number"),
     ] {
         for command in [&["fetch"][..], &["forget", "--yes"], &["dismiss", "orders"]] {

@@ -79,16 +79,22 @@ fn lines(found: &Found<'_>) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn open(found: &Found<'_>) -> String {
+/// Returns how many orders something is open about, and how many are not looked at.
+pub(super) fn open(found: &Found<'_>) -> String {
     let status = found.status;
     let due = &status["orders_due"];
     let unsettled = counted_in(status, "orders_unsettled", "order", "orders");
     let oldest = time(status, "oldest_unsettled_at");
     let oldest = oldest.map(|at| format!(", the oldest since {}", span(found.now.since(at))));
-    format!(
-        "{unsettled} of which something is open{}; {due} due for a fetch",
-        oldest.unwrap_or_default()
-    )
+    let oldest = oldest.unwrap_or_default();
+    let not_fetched = object(&status["orders_not_fetched"]);
+    let not_fetched: u64 = not_fetched.values().filter_map(Value::as_u64).sum();
+    let not_fetched = match not_fetched {
+        0 => String::new(),
+        1 => "; 1 more is not fetched".to_owned(),
+        more => format!("; {more} more are not fetched"),
+    };
+    format!("{unsettled} of which something is open{oldest}; {due} due for a fetch{not_fetched}")
 }
 
 fn numbers(status: &Value) -> String {

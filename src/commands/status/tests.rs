@@ -3,7 +3,7 @@
 use number_order::Time;
 use serde_json::{Value, json};
 
-use super::screen::changes;
+use super::screen::{changes, open};
 use super::trouble::{Found, Trouble};
 use crate::commands::invocation::Invocation;
 
@@ -167,7 +167,7 @@ fn each_trouble_comes_with_its_cure() {
                 {"project": "p", "alert": {"code": "orders-parked", "text": "told by the count"}},
             ]}),
             "silence",
-            "p no callback came (as of 3 h ago): compare the callback URL",
+            "p: no callback came (as of 3 h ago): compare the callback URL",
         ),
         (
             json!({"service_alerts": [
@@ -198,6 +198,32 @@ fn each_trouble_comes_with_its_cure() {
             && found[1].ends_with("drop-project old")
     );
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn the_screen_says_how_many_orders_are_not_fetched() {
+    for (not_fetched, words) in [
+        (json!({}), "due for a fetch"),
+        (json!({"off": 1}), "due for a fetch; 1 more is not fetched"),
+        (
+            json!({"off": 30, "old": 6}),
+            "due for a fetch; 36 more are not fetched",
+        ),
+    ] {
+        let status =
+            json!({"orders_unsettled": 2, "orders_due": 1, "orders_not_fetched": not_fetched});
+        let found = Found {
+            status: &status,
+            unready: None,
+            not_configured: Vec::new(),
+            now: NOW,
+        };
+        let line = open(&found);
+        assert!(
+            line.starts_with("2 orders of which") && line.ends_with(words),
+            "{line}"
+        );
+    }
 }
 
 #[test]

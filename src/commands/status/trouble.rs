@@ -160,13 +160,12 @@ impl Found<'_> {
     /// Returns an alert with the age of its figures: they are those of the moment at which it fired.
     fn as_fired(&self, alert: &Value) -> String {
         let fired = time(alert, "fired_at").map(|at| format!(" (as of {})", ago(at, self.now)));
-        let words = format!(
-            "{} {}{}",
-            text(alert, "project"),
-            text(&alert["alert"], "text"),
-            fired.unwrap_or_default()
-        );
-        words.trim_start().to_owned()
+        let project = match text(alert, "project") {
+            "" => String::new(),
+            project => format!("{project}: "),
+        };
+        let words = text(&alert["alert"], "text");
+        format!("{project}{words}{}", fired.unwrap_or_default())
     }
 
     fn targets(&self) -> Vec<Trouble> {

@@ -13,7 +13,7 @@ use super::body::{JsonBody, Object, Property, read_body, unusable};
 use super::pretty_json::PrettyJson;
 use super::query::{Kind, LIMIT, Param, Params, Query, SORT, period, since, until};
 use super::targets::{event_type, event_types, must_be_known};
-use super::{Context, Page, Shared};
+use super::{Context, Page, Shared, row_id};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::store::{NOTIFICATION_PHASES, NotificationFilter, NotificationRow};
@@ -86,6 +86,8 @@ async fn list_notifications(
 #[serde(deny_unknown_fields)]
 pub(super) struct RedriveRequest {
     /// Id of the notification.
+    #[serde(default, deserialize_with = "row_id::read_if_any")]
+    #[schema(minimum = 1)]
     id: Option<i64>,
     /// Name of the target.
     target: Option<String>,

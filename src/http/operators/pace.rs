@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::{Context, Shared};
 
 /// Length of the rest after an answer, as a multiple of the time that it took, where callbacks can spare nothing.
-const REST_FACTOR: f64 = 24.0;
+const REST_FACTOR: f64 = 30.0;
 
 /// Maximum rest: an operator waits for no longer than this before an answer is begun.
-const REST_MAX: Duration = Duration::from_millis(500);
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Share of the time from which on callbacks can spare enough of it, and answers need no rest.
 const SPARE_ENOUGH: f64 = 0.8;
@@ -94,9 +94,9 @@ mod tests {
         for (took_ms, spare, rest_ms) in [
             (10, 1.0, 0),
             (10, 0.8, 0),
-            (10, 0.4, 120),
-            (10, 0.0, 240),
-            (500, 0.0, 500),
+            (10, 0.4, 150),
+            (10, 0.0, 300),
+            (500, 0.0, 1000),
         ] {
             assert_eq!(
                 rest_after(ms(took_ms), spare),
@@ -112,7 +112,7 @@ mod tests {
         pace.wait().await;
         pace.rest(began, Duration::from_millis(10), 0.0);
         pace.wait().await;
-        assert!(began.elapsed() >= Duration::from_millis(240));
+        assert!(began.elapsed() >= Duration::from_millis(300));
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
         for took_ms in [10, 1] {
             pace.rest(now, Duration::from_millis(took_ms), 0.0);
         }
-        assert_eq!(*pace.lock(), Some(now + Duration::from_millis(240)));
+        assert_eq!(*pace.lock(), Some(now + Duration::from_millis(300)));
     }
 }

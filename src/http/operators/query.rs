@@ -274,7 +274,7 @@ impl<P: Params> Query<P> {
         let read = |text: &str| {
             let fault = || {
                 bad_parameter(format!(
-                    "{name}: {text:.40?} is no time; write it as 2026-01-31T12:00:00Z"
+                    "{name}: {text:.40?} is no time up to 9999-12-30T22:00:00Z; write it as 2026-01-31T12:00:00Z"
                 ))
             };
             let at: Timestamp = text.parse().map_err(|_| fault())?;

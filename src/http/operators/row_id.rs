@@ -1,6 +1,16 @@
-//! Ids of rows in paths. One id has one spelling, so that the record of actions names a row in one way.
+//! Ids of rows in paths and bodies. In a path one id has one spelling, so that the record of actions names a row in one way.
 
 use serde::de::{Deserialize, Deserializer, Error};
+
+/// Reads the id of a row from a property that can be left out.
+pub(super) fn read_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        Some(id) if id < 1 => Err(D::Error::custom("no row has such an id")),
+        id => Ok(id),
+    }
+}
 
 /// Reads the id of a row: plain digits, neither with a sign nor with zeros before it.
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
@@ -14,6 +24,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D:
 mod tests {
     use serde::de::IntoDeserializer;
     use serde::de::value::{Error, StrDeserializer};
+    use serde_json::json;
 
     use super::*;
 
@@ -35,6 +46,21 @@ mod tests {
         ] {
             let given: StrDeserializer<'_, Error> = text.into_deserializer();
             assert_eq!(read(given).ok(), id, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_property_names_a_row_or_none() {
+        for (given, id) in [
+            (json!(1), Some(Some(1))),
+            (json!(i64::MAX), Some(Some(i64::MAX))),
+            (json!(null), Some(None)),
+            (json!(0), None),
+            (json!(-1), None),
+            (json!(u64::MAX), None),
+            (json!("1"), None),
+        ] {
+            assert_eq!(read_if_any(&given).ok(), id, "{given}");
         }
     }
 }

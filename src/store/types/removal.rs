@@ -17,7 +17,7 @@ pub enum Unwatched {
 }
 
 /// Number of a project's orders, deliveries, quarantined callbacks and placements, or of those that a step has removed. What
-/// there is of a kind is counted up to 100,000.
+/// there is of a kind is counted up to 10,000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holdings {
     /// Number of the project's orders.
@@ -32,5 +32,5 @@ pub struct Holdings {
 
 impl Holdings {
     /// Number up to which the rows of a kind are counted: to count on takes too long.
-    pub const COUNT_MAX: u64 = 100_000;
+    pub const COUNT_MAX: u64 = 10_000;
 }

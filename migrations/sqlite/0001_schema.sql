@@ -176,27 +176,35 @@ CREATE INDEX order_numbers_number ON order_numbers (project, phone_number);
 CREATE INDEX order_numbers_not_ready ON order_numbers (project, readiness, followed_at)
     WHERE followed_at IS NOT NULL AND readiness IS NOT 'ready';
 
--- Number of orders in each state, at a cost that does not grow with the number of orders. Triggers maintain it, so that
--- no code that writes an order can forget to. A wrong figure is no reason to refuse an order.
+-- Number of each project's orders in each state, at a cost that does not grow with the number of orders. Triggers maintain
+-- it, so that no code that writes an order can forget to. A wrong figure is no reason to refuse an order.
 CREATE TABLE state_counts (
-    state  TEXT    PRIMARY KEY,
-    orders INTEGER NOT NULL CHECK (orders >= 0)
+    project INTEGER NOT NULL,
+    state   TEXT    NOT NULL,
+    orders  INTEGER NOT NULL CHECK (orders >= 0),
+    PRIMARY KEY (project, state)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER state_counts_insert AFTER INSERT ON orders BEGIN
-    INSERT INTO state_counts (state, orders) VALUES (NEW.state, 1)
-        ON CONFLICT (state) DO UPDATE SET orders = orders + 1;
+    INSERT INTO state_counts (project, state, orders) VALUES (NEW.project, NEW.state, 1)
+        ON CONFLICT (project, state) DO UPDATE SET orders = orders + 1;
 END;
 
 CREATE TRIGGER state_counts_update AFTER UPDATE OF confirmed_state, provisional_state ON orders
     WHEN OLD.state <> NEW.state BEGIN
-    UPDATE state_counts SET orders = max(orders - 1, 0) WHERE state = OLD.state;
-    INSERT INTO state_counts (state, orders) VALUES (NEW.state, 1)
-        ON CONFLICT (state) DO UPDATE SET orders = orders + 1;
+    UPDATE state_counts SET orders = max(orders - 1, 0)
+        WHERE project = OLD.project AND state = OLD.state;
+    INSERT INTO state_counts (project, state, orders) VALUES (NEW.project, NEW.state, 1)
+        ON CONFLICT (project, state) DO UPDATE SET orders = orders + 1;
 END;
 
 CREATE TRIGGER state_counts_delete AFTER DELETE ON orders BEGIN
-    UPDATE state_counts SET orders = max(orders - 1, 0) WHERE state = OLD.state;
+    UPDATE state_counts SET orders = max(orders - 1, 0)
+        WHERE project = OLD.project AND state = OLD.state;
+END;
+
+CREATE TRIGGER state_counts_project AFTER DELETE ON projects BEGIN
+    DELETE FROM state_counts WHERE project = OLD.id;
 END;
 
 -- The inbox: every callback that was answered 200. It is written before each answer, so the write is kept cheap: ids

@@ -167,7 +167,7 @@ impl Store {
 }
 
 const COUNT_ORDERS_BY_PROJECT: &str = "
-    SELECT sinch_id, (SELECT count(*) FROM orders WHERE project = projects.id) AS orders,
+    SELECT sinch_id, coalesce((SELECT sum(orders) FROM state_counts WHERE project = projects.id), 0) AS orders,
         (SELECT count(*) FROM orders WHERE project = projects.id AND fetch_at IS NOT NULL) AS waiting
     FROM projects ORDER BY sinch_id";
 

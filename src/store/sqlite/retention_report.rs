@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use super::summary::by_state;
 use super::{Store, StoreError};
 use crate::store::sql::retention_report::{Dialect, Report, SEQUENCE, statement};
 use crate::store::{KindReport, RetentionKind, RetentionPeriods};
@@ -16,6 +15,7 @@ const DIALECT: Dialect = Dialect {
     has_delivery: "EXISTS (SELECT 1 FROM deliveries AS r WHERE r.order_id = o.id \
                    AND r.id > CASE WHEN r.phase = 'parked' THEN $3 ELSE $2 END)",
     closed_since: "o.closed_at",
+    orders_known: "(SELECT sum(orders) FROM state_counts)",
 };
 
 /// Statement of each kind, in the sequence in which they are executed.
@@ -35,13 +35,12 @@ impl Store {
     ) -> Result<Vec<KindReport>, StoreError> {
         let mut db = self.readers.begin().await?;
         let progress = sqlx::query(PROGRESS).fetch_one(&mut *db).await?;
-        let orders = by_state(&mut db).await?;
         let mut report = Report::new(&progress, periods, now)?;
         for (kind, sql) in STATEMENTS.iter() {
             let query = sqlx::query(sql.as_str());
             let parameters = report.parameters(*kind).into_iter();
             let query = parameters.fold(query, |query, value| query.bind(value));
-            report.add(*kind, &query.fetch_one(&mut *db).await?, &orders)?;
+            report.add(*kind, &query.fetch_one(&mut *db).await?)?;
         }
         Ok(report.finish())
     }

@@ -55,8 +55,8 @@ pub(super) static LATE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) const BY_STATE: &str =
-    "SELECT state, orders FROM state_counts WHERE orders > 0 ORDER BY state";
+pub(super) const BY_STATE: &str = "
+    SELECT state, sum(orders) AS orders FROM state_counts WHERE orders > 0 GROUP BY state ORDER BY state";
 
 /// Selects the last confirmed changes of orders' states, as one row: a thousand rows would cost more than all the rest.
 /// The search is bounded too, for a database in which hardly any change is confirmed.
@@ -80,8 +80,8 @@ pub(super) const UNSETTLED: &str = "
     FROM projects AS p WHERE p.active ORDER BY sinch_id";
 
 pub(super) const NOT_FETCHED: &str = "
-    SELECT sinch_id, (SELECT count(*) FROM (SELECT 1 FROM orders WHERE project = projects.id LIMIT 100000)) AS orders
-    FROM projects WHERE NOT active ORDER BY sinch_id";
+    SELECT p.sinch_id, coalesce((SELECT sum(c.orders) FROM state_counts AS c WHERE c.project = p.id), 0) AS orders
+    FROM projects AS p WHERE NOT p.active ORDER BY p.sinch_id";
 
 const SELECT_MET_ORDERS: &str = concat!(
     "SELECT ",
@@ -176,7 +176,7 @@ impl Store {
 }
 
 /// Counts the orders in each state.
-pub(super) async fn by_state(db: &mut SqliteConnection) -> sqlx::Result<Vec<StateCount>> {
+async fn by_state(db: &mut SqliteConnection) -> sqlx::Result<Vec<StateCount>> {
     let counts = sqlx::query(BY_STATE).fetch_all(db).await?;
     counts.iter().map(state_count).collect()
 }

@@ -164,6 +164,10 @@ async fn what_is_left_of_a_project_goes_in_steps_and_nothing_else_does(on: Backe
     ] {
         assert_eq!(fixture.number(sql).await, 0, "{sql}");
     }
+    if on == Backend::Sqlite {
+        let counted = "SELECT count(DISTINCT project) FROM state_counts";
+        assert_eq!(fixture.number(counted).await, 1, "the other project");
+    }
     let history = fixture.history("o1").await;
     assert_eq!(history.deliveries.len(), 1);
     assert_eq!(fixture.claim(50).await.len(), 1, "the others go on");

@@ -5,9 +5,7 @@ mod statements;
 use std::time::Duration;
 
 use super::{Columns, codes, time};
-use crate::store::{
-    KindReport, Precision, RetentionKind, RetentionPeriods, RowCount, StateCount, StayReason,
-};
+use crate::store::{KindReport, Precision, RetentionKind, RetentionPeriods, RowCount, StayReason};
 use number_order::Time;
 pub(in crate::store) use statements::{Dialect, statement};
 
@@ -92,27 +90,16 @@ impl Report {
         }
     }
 
-    /// Adds a kind, given the row of its statement. Orders are counted by their states.
-    pub fn add(
-        &mut self,
-        kind: RetentionKind,
-        row: &impl Columns,
-        orders: &[StateCount],
-    ) -> sqlx::Result<()> {
+    /// Adds a kind, given the row of its statement.
+    pub fn add(&mut self, kind: RetentionKind, row: &impl Columns) -> sqlx::Result<()> {
         match kind {
             RetentionKind::Deliveries => self.last_delivery = row.int("last")?,
             RetentionKind::Parked => self.last_parked = row.int("last")?,
             _ => {}
         }
-        let rows = if kind == RetentionKind::Orders {
-            let orders = orders.iter().map(|count| count.orders).sum();
-            row_count(orders, true, kind)
-        } else {
-            row_count(row.int("rows")?, row.flag("rows_are_exact")?, kind)
-        };
         self.kinds.push(KindReport {
             kind,
-            rows,
+            rows: row_count(row.int("rows")?, row.flag("rows_are_exact")?, kind),
             due: row_count(row.int("due")?, row.flag("due_is_exact")?, kind),
             oldest_at: time(row, "oldest_at")?,
             stays: stay_reason(row)?,

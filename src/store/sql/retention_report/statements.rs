@@ -3,7 +3,8 @@
 //! Those of [`walked`] kinds go, as pruning does, over the rows beyond an id, and stop at the first
 //! that is too young. Up to [`WALK_MAX`] rows they count exactly what pruning would remove. Beyond them the number is
 //! estimated: as many of the ids have a row as have one in [`SAMPLES`] blocks, and of those the share is due that is due of as
-//! many rows. So no statement reads more than some ten thousand rows, however many there are.
+//! many rows. So no statement reads more than some ten thousand rows, however many there are; of entries of an index alone,
+//! up to [`COUNT_MAX`].
 
 use crate::store::RetentionKind;
 use crate::store::sql::reach::SPARSE;
@@ -15,12 +16,12 @@ const WALK_MAX: i64 = 4096;
 const ORDERS_MAX: i64 = 1024;
 
 /// Number of places in a span of ids that stand for all of the span, where its rows are too many to be gone over.
-const SAMPLES: i64 = 512;
+const SAMPLES: i64 = 256;
 
 /// Number of ids at each of those places that are looked up, to learn how many of a span's ids have a row.
 const BLOCK: i64 = 16;
 
-/// Maximum to which rows are counted that no sparse index has.
+/// Maximum to which rows are counted that no sparse index has, and closed orders that are past their period.
 const COUNT_MAX: i64 = 100_000;
 
 /// Parts of the statements that depend on the backend.
@@ -36,6 +37,8 @@ pub(in crate::store) struct Dialect {
     pub has_delivery: &'static str,
     /// Time from which the period of a closed order `o` counts.
     pub closed_since: &'static str,
+    /// Number of all orders, if the backend knows it; else NULL.
+    pub orders_known: &'static str,
 }
 
 /// Returns the statement that reads one kind.
@@ -101,9 +104,7 @@ fn walked(of: &Walked<'_>) -> String {
                 ORDER BY {time} DESC LIMIT 1), last) END AS last
             FROM passed),
         {due_samples},
-        whole AS MATERIALIZED (
-            SELECT coalesce((SELECT {id} FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1) - 1, $4) AS low,
-                (SELECT coalesce(max({id}), $4) FROM {table}) AS high),
+        {whole},
         {row_samples},
         kept AS MATERIALIZED (SELECT {id} AS id FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT {WALK_MAX})
         SELECT span.is_exact AS due_is_exact, span.last AS last, CASE WHEN span.is_exact THEN {due} ELSE
@@ -118,6 +119,7 @@ fn walked(of: &Walked<'_>) -> String {
             r.{time} AS oldest_at, CASE WHEN r.{time} <= $3 THEN {stays} END AS stays
         FROM span LEFT JOIN (SELECT * FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT 1) AS r ON true",
         due_samples = samples("due_samples", "(SELECT $1 AS low, last AS high FROM span)"),
+        whole = whole(table, id, "$4"),
         row_samples = samples("row_samples", "whole"),
         due_rows = estimate("due_samples", table, id),
         rows = estimate("row_samples", table, id),
@@ -126,17 +128,27 @@ fn walked(of: &Walked<'_>) -> String {
 
 /// Returns the table of an expression WITH that has the samples of the ids beyond `low` and up to `high`, which `span` names:
 /// the id `beyond` which each begins, and the number of ids that it takes. The samples lie a step apart, each at another place
-/// within its step: rows that stay may come at regular intervals.
+/// within its step, since rows that stay may come at regular intervals: multiples of the golden ratio spread evenly, whatever
+/// the interval. 40503 is its fraction in 65536ths.
 fn samples(name: &str, span: &str) -> String {
     format!(
         "{name} AS (
-            SELECT k, low, high, width, low + k * step + (k * 7919) % (step - width + 1) AS beyond FROM (
+            SELECT k, low, high, width, low + k * step + k * 40503 % 65536 * step / 65536 AS beyond FROM (
                 WITH RECURSIVE steps AS (
                     SELECT CAST(0 AS bigint) AS k, low, high, step, CASE WHEN step < {BLOCK} THEN step ELSE {BLOCK} END AS width
                     FROM (SELECT low, high, (high - low) / {SAMPLES} + 1 AS step FROM {span} AS s) AS s
                     UNION ALL
                     SELECT k + 1, low, high, step, width FROM steps WHERE low + (k + 1) * step < high)
                 SELECT * FROM steps) AS s)"
+    )
+}
+
+/// Returns the table `whole` of an expression WITH that has the span of all ids of a table beyond an id.
+fn whole(table: &str, id: &str, beyond: &str) -> String {
+    format!(
+        "whole AS MATERIALIZED (
+            SELECT coalesce((SELECT {id} FROM {table} WHERE {id} > {beyond} ORDER BY {id} LIMIT 1) - 1, {beyond}) AS low,
+                (SELECT coalesce(max({id}), {beyond}) FROM {table}) AS high)"
     )
 }
 
@@ -264,30 +276,79 @@ fn ended(table: &str, is_due: &str, since: &str, stays: &str) -> String {
 }
 
 /// Returns the statement of orders. $1: time up to which closed orders are due; $2: last delivery that is due; $3: last parked
-/// delivery that is due. Where many are due, the share of those that go is that of the first.
+/// delivery that is due. Where many are due, the share of those that go is that of the first; where more are due than are
+/// counted, it is that of the samples.
 fn orders(dialect: &Dialect) -> String {
     let Dialect {
         has_delivery,
         closed_since,
+        orders_known,
         ..
     } = dialect;
     let is_followed =
         "EXISTS (SELECT 1 FROM order_numbers WHERE order_id = o.id AND fetch_at IS NOT NULL)";
     let closed = "closed_at IS NOT NULL AND closed_at <= $1";
+    let goes = format!("{closed_since} <= $1 AND NOT {is_followed} AND NOT {has_delivery}");
     let since =
         format!("CASE WHEN o.closed_at IS NULL THEN o.first_seen_at ELSE {closed_since} END");
     format!(
-        "WITH walk AS MATERIALIZED (SELECT id FROM orders WHERE {closed} ORDER BY closed_at LIMIT {ORDERS_MAX}),
+        "WITH RECURSIVE walk AS MATERIALIZED (SELECT id FROM orders WHERE {closed} ORDER BY closed_at LIMIT {ORDERS_MAX}),
         due AS MATERIALIZED (
-            SELECT count(*) AS n,
-                count(*) FILTER (WHERE {closed_since} <= $1 AND NOT {is_followed} AND NOT {has_delivery}) AS goes
-            FROM walk CROSS JOIN orders AS o WHERE o.id = walk.id)
+            SELECT count(*) AS n, count(*) FILTER (WHERE {goes}) AS goes
+            FROM walk CROSS JOIN orders AS o WHERE o.id = walk.id),
+        counted AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM orders WHERE {closed} LIMIT {COUNT_MAX}) AS v),
+        {whole},
+        {samples},
+        kept AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT id FROM orders WHERE id > 0 ORDER BY id LIMIT {WALK_MAX}) AS v),
+        held AS MATERIALIZED (
+            SELECT {orders_known} IS NOT NULL OR n < {WALK_MAX} AS is_exact,
+                coalesce({orders_known}, CASE WHEN n < {WALK_MAX} THEN n ELSE {rows} END) AS n
+            FROM kept)
         SELECT due.n < {ORDERS_MAX} AS due_is_exact, CASE WHEN due.n < {ORDERS_MAX} THEN due.goes
-                ELSE (SELECT count(*) FROM orders WHERE {closed}) * due.goes / due.n END AS due,
+                WHEN (SELECT n FROM counted) < {COUNT_MAX} THEN (SELECT n FROM counted) * due.goes / due.n
+                ELSE held.n * (SELECT count(*) FROM
+                    (SELECT (SELECT min(id) FROM orders WHERE id > beyond) AS id FROM samples) AS s
+                    CROSS JOIN orders AS o WHERE o.id = s.id AND o.closed_at IS NOT NULL AND {goes})
+                / (SELECT count(*) FROM samples) END AS due,
+            held.is_exact AS rows_are_exact, held.n AS rows,
             {since} AS oldest_at, CASE WHEN {since} <= $1 THEN
                 CASE WHEN o.closed_at IS NULL THEN 'not-closed' WHEN {is_followed} THEN 'number-followed'
                     WHEN {has_delivery} THEN 'delivery-kept' END
             END AS stays
-        FROM due LEFT JOIN (SELECT * FROM orders ORDER BY id LIMIT 1) AS o ON true"
+        FROM due CROSS JOIN held LEFT JOIN (SELECT * FROM orders ORDER BY id LIMIT 1) AS o ON true",
+        whole = whole("orders", "id", "0"),
+        samples = samples("samples", "whole"),
+        rows = estimate("samples", "orders", "id"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, Row, SqliteConnection};
+
+    /// Of each residue of an interval there are as many places as of every other, within a third.
+    #[tokio::test]
+    async fn places_keep_to_no_interval() {
+        let mut db = SqliteConnection::connect("sqlite::memory:")
+            .await
+            .expect("opens");
+        for high in [5000, 10_000, 15_000, 20_480, 123_456, 5_000_000] {
+            for interval in 2..=8 {
+                let places = samples("places", &format!("(SELECT 0 AS low, {high} AS high)"));
+                let sql = format!(
+                    "WITH {places} SELECT count(*) AS n FROM places GROUP BY (beyond + 1) % {interval}"
+                );
+                let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut db);
+                let rows = rows.await.expect("reads");
+                let counts: Vec<i64> = rows.iter().map(|row| row.get("n")).collect();
+                let even = counts.iter().sum::<i64>() / interval;
+                let is_even = |count: &i64| (count - even).abs() * 3 <= even;
+                assert!(
+                    counts.len() as i64 == interval && counts.iter().all(is_even),
+                    "{high} ids, every {interval}th: {counts:?}"
+                );
+            }
+        }
+    }
 }

@@ -19,7 +19,7 @@ const WRITTEN: [&str; 8] = [
         FROM events ORDER BY sequence",
     "SELECT json_array(target, event, subject, phase) FROM notifications ORDER BY target, event",
     "SELECT json_array(target, subject, due_at) FROM notification_queues ORDER BY target, subject",
-    "SELECT json_array(state, orders) FROM state_counts ORDER BY state",
+    "SELECT json_array(project, state, orders) FROM state_counts ORDER BY project, state",
     "SELECT json_array(processed_through) FROM service",
 ];
 

@@ -317,6 +317,23 @@ async fn of_many_rows_the_number_is_estimated(on: Backend) {
     );
 }
 
+/// All are closed and past their period, and one in three has a number that is followed.
+async fn of_more_closed_orders_than_are_counted_the_share_is_that_of_samples(on: Backend) {
+    let fixture = Fixture::on(on).await;
+    fixture
+        .edit(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 120000)
+             INSERT INTO orders (project, sinch_id, first_seen_at, fetched_at, confirmed_state, updated_at, shown_at,
+                confirmed_at) SELECT 1, 'o' || n, n, n, 'REJECTED', 1, 1, 1 FROM n;
+             INSERT INTO order_numbers (order_id, project, phone_number, followed_at, fetch_at)
+             SELECT id, 1, '+1', 1, 1 FROM orders WHERE id % 3 = 0",
+        )
+        .await;
+    let report = fixture.report_of(RetentionKind::Orders, 19_000).await;
+    assert!(is_about(report.due, 80_000), "{report:?}");
+    assert!(report.rows.count.abs_diff(120_000) <= 1200, "{report:?}");
+}
+
 /// Returns periods by which nothing is due before that of the kind: what is removed whole need not be emptied.
 fn of_one(kind: RetentionKind) -> RetentionPeriods {
     match kind {
@@ -334,4 +351,5 @@ suite!(
     the_newest_fetches_and_events_stay_and_the_report_says_so,
     an_order_or_an_alert_that_is_not_at_its_end_stays_and_the_report_says_so,
     of_many_rows_the_number_is_estimated,
+    of_more_closed_orders_than_are_counted_the_share_is_that_of_samples,
 );

@@ -238,10 +238,7 @@ impl Store {
     }
 
     /// Counts the orders in each state.
-    pub(super) async fn count_by_state(
-        &self,
-        db: &mut PgConnection,
-    ) -> Result<Vec<StateCount>, Fault> {
+    async fn count_by_state(&self, db: &mut PgConnection) -> Result<Vec<StateCount>, Fault> {
         if let Some(last) = self.shared.state_counts.last() {
             return Ok(last);
         }

@@ -2,9 +2,9 @@
 //!
 //! Those of [`walked`] kinds go, as pruning does, over the rows beyond an id, and stop at the first
 //! that is too young. Up to [`WALK_MAX`] rows they count exactly what pruning would remove. Beyond them the number is
-//! estimated: as many of the ids have a row as have one in [`SAMPLES`] blocks, and of those the share is due that is due of as
-//! many rows. So no statement reads more than some ten thousand rows, however many there are; of entries of an index alone,
-//! up to [`COUNT_MAX`].
+//! estimated: as many of the ids have a row as have one in [`SAMPLES`] blocks, and of those the share is due that is due of the
+//! blocks' first rows. Rows that need not be looked at are counted up to [`COUNT_MAX`]. So no statement takes longer the more
+//! rows there are.
 
 use crate::store::RetentionKind;
 use crate::store::sql::reach::SPARSE;
@@ -21,7 +21,13 @@ const SAMPLES: i64 = 256;
 /// Number of ids at each of those places that are looked up, to learn how many of a span's ids have a row.
 const BLOCK: i64 = 16;
 
-/// Maximum to which rows are counted that no sparse index has, and closed orders that are past their period.
+/// Prime by whose fractions samples lie in their steps, greater than any step.
+const SPREAD_OF: i64 = 2_147_483_647;
+
+/// Its golden section.
+const SPREAD: i64 = 1_327_217_884;
+
+/// Maximum to which rows are counted that need not be looked at one by one.
 const COUNT_MAX: i64 = 100_000;
 
 /// Parts of the statements that depend on the backend.
@@ -107,11 +113,7 @@ fn walked(of: &Walked<'_>) -> String {
         {whole},
         {row_samples},
         kept AS MATERIALIZED (SELECT {id} AS id FROM {table} WHERE {id} > $4 ORDER BY {id} LIMIT {WALK_MAX})
-        SELECT span.is_exact AS due_is_exact, span.last AS last, CASE WHEN span.is_exact THEN {due} ELSE
-                {due_rows} * (SELECT count(*) FROM
-                    (SELECT (SELECT min({id}) FROM {table} WHERE {id} > beyond) AS id FROM due_samples) AS s
-                    CROSS JOIN {table} AS r WHERE r.{id} = s.id AND {goes})
-                / (SELECT count(*) FROM due_samples) END AS due,
+        SELECT span.is_exact AS due_is_exact, span.last AS last, CASE WHEN span.is_exact THEN {due} ELSE {due_share} END AS due,
             (SELECT count(*) FROM kept) < {WALK_MAX} AS rows_are_exact,
             CASE WHEN (SELECT count(*) FROM kept) < {WALK_MAX}
                 THEN (SELECT count(*) FROM kept CROSS JOIN {table} AS r WHERE r.{id} = kept.id AND {is_counted})
@@ -121,19 +123,19 @@ fn walked(of: &Walked<'_>) -> String {
         due_samples = samples("due_samples", "(SELECT $1 AS low, last AS high FROM span)"),
         whole = whole(table, id, "$4"),
         row_samples = samples("row_samples", "whole"),
-        due_rows = estimate("due_samples", table, id),
-        rows = estimate("row_samples", table, id),
+        due_share = share(&estimate("due_samples", table, id, WALK_MAX), "due_samples", Rows { table, id, name: "r" }, goes),
+        rows = estimate("row_samples", table, id, WALK_MAX),
     )
 }
 
 /// Returns the table of an expression WITH that has the samples of the ids beyond `low` and up to `high`, which `span` names:
 /// the id `beyond` which each begins, and the number of ids that it takes. The samples lie a step apart, each at another place
-/// within its step, since rows that stay may come at regular intervals: multiples of the golden ratio spread evenly, whatever
-/// the interval. 40503 is its fraction in 65536ths.
+/// within its step, since rows that stay may come at regular intervals: multiples of a fraction would keep to some interval
+/// where the step has the wrong length, multiples of a square do not.
 fn samples(name: &str, span: &str) -> String {
     format!(
         "{name} AS (
-            SELECT k, low, high, width, low + k * step + k * 40503 % 65536 * step / 65536 AS beyond FROM (
+            SELECT k, low, high, width, low + k * step + k * k * {SPREAD} % {SPREAD_OF} * step / {SPREAD_OF} AS beyond FROM (
                 WITH RECURSIVE steps AS (
                     SELECT CAST(0 AS bigint) AS k, low, high, step, CASE WHEN step < {BLOCK} THEN step ELSE {BLOCK} END AS width
                     FROM (SELECT low, high, (high - low) / {SAMPLES} + 1 AS step FROM {span} AS s) AS s
@@ -152,11 +154,33 @@ fn whole(table: &str, id: &str, beyond: &str) -> String {
     )
 }
 
-/// Returns the expression of how many rows a span has by its samples.
-fn estimate(samples: &str, table: &str, id: &str) -> String {
+/// Returns the expression of how many rows a span has by its samples: `least` at least, which are known to be there. They may
+/// all lie between the blocks.
+fn estimate(samples: &str, table: &str, id: &str, least: i64) -> String {
     format!(
-        "(SELECT CAST((max(high) - max(low)) * sum((SELECT count(*) FROM {table}
-                WHERE {id} > beyond AND {id} <= beyond + width)) / sum(width) AS bigint) FROM {samples})"
+        "(SELECT CASE WHEN n > {least} THEN n ELSE {least} END FROM (
+            SELECT CAST((max(high) - max(low)) * sum((SELECT count(*) FROM {table}
+                WHERE {id} > beyond AND {id} <= beyond + width)) / sum(width) AS bigint) AS n FROM {samples}) AS v)"
+    )
+}
+
+/// Rows of a table, by a name that conditions give them.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    table: &'a str,
+    id: &'a str,
+    name: &'a str,
+}
+
+/// Returns the expression of how many of `all` rows go: the share that goes of the blocks' first rows. A row counts for its own
+/// block alone, and not for a gap before it. Where no block has a row, all go.
+fn share(all: &str, samples: &str, of: Rows<'_>, goes: &str) -> String {
+    let Rows { table, id, name } = of;
+    format!(
+        "coalesce((SELECT {all} * count(*) FILTER (WHERE {goes}) / nullif(count(*), 0) FROM
+                (SELECT (SELECT min({id}) FROM {table} WHERE {id} > beyond AND {id} <= beyond + width) AS id
+                    FROM {samples}) AS s
+                CROSS JOIN {table} AS {name} WHERE {name}.{id} = s.id), {all})"
     )
 }
 
@@ -276,8 +300,8 @@ fn ended(table: &str, is_due: &str, since: &str, stays: &str) -> String {
 }
 
 /// Returns the statement of orders. $1: time up to which closed orders are due; $2: last delivery that is due; $3: last parked
-/// delivery that is due. Where many are due, the share of those that go is that of the first; where more are due than are
-/// counted, it is that of the samples.
+/// delivery that is due. Of up to [`COUNT_MAX`] closed orders the share goes that goes of the first ones, and of more the share
+/// of all orders that is closed and goes by the samples.
 fn orders(dialect: &Dialect) -> String {
     let Dialect {
         has_delivery,
@@ -291,6 +315,11 @@ fn orders(dialect: &Dialect) -> String {
     let goes = format!("{closed_since} <= $1 AND NOT {is_followed} AND NOT {has_delivery}");
     let since =
         format!("CASE WHEN o.closed_at IS NULL THEN o.first_seen_at ELSE {closed_since} END");
+    let all = Rows {
+        table: "orders",
+        id: "id",
+        name: "o",
+    };
     format!(
         "WITH RECURSIVE walk AS MATERIALIZED (SELECT id FROM orders WHERE {closed} ORDER BY closed_at LIMIT {ORDERS_MAX}),
         due AS MATERIALIZED (
@@ -299,17 +328,13 @@ fn orders(dialect: &Dialect) -> String {
         counted AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM orders WHERE {closed} LIMIT {COUNT_MAX}) AS v),
         {whole},
         {samples},
-        kept AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT id FROM orders WHERE id > 0 ORDER BY id LIMIT {WALK_MAX}) AS v),
+        kept AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT id FROM orders WHERE id > 0 ORDER BY id LIMIT {COUNT_MAX}) AS v),
         held AS MATERIALIZED (
-            SELECT {orders_known} IS NOT NULL OR n < {WALK_MAX} AS is_exact,
-                coalesce({orders_known}, CASE WHEN n < {WALK_MAX} THEN n ELSE {rows} END) AS n
-            FROM kept)
+            SELECT {orders_known} IS NOT NULL OR (SELECT n FROM kept) < {COUNT_MAX} AS is_exact, coalesce({orders_known},
+                CASE WHEN (SELECT n FROM kept) < {COUNT_MAX} THEN (SELECT n FROM kept) ELSE {estimate} END) AS n)
         SELECT due.n < {ORDERS_MAX} AS due_is_exact, CASE WHEN due.n < {ORDERS_MAX} THEN due.goes
                 WHEN (SELECT n FROM counted) < {COUNT_MAX} THEN (SELECT n FROM counted) * due.goes / due.n
-                ELSE held.n * (SELECT count(*) FROM
-                    (SELECT (SELECT min(id) FROM orders WHERE id > beyond) AS id FROM samples) AS s
-                    CROSS JOIN orders AS o WHERE o.id = s.id AND o.closed_at IS NOT NULL AND {goes})
-                / (SELECT count(*) FROM samples) END AS due,
+                ELSE {share} END AS due,
             held.is_exact AS rows_are_exact, held.n AS rows,
             {since} AS oldest_at, CASE WHEN {since} <= $1 THEN
                 CASE WHEN o.closed_at IS NULL THEN 'not-closed' WHEN {is_followed} THEN 'number-followed'
@@ -318,7 +343,8 @@ fn orders(dialect: &Dialect) -> String {
         FROM due CROSS JOIN held LEFT JOIN (SELECT * FROM orders ORDER BY id LIMIT 1) AS o ON true",
         whole = whole("orders", "id", "0"),
         samples = samples("samples", "whole"),
-        rows = estimate("samples", "orders", "id"),
+        estimate = estimate("samples", "orders", "id", COUNT_MAX),
+        share = share("held.n", "samples", all, &format!("o.closed_at IS NOT NULL AND {goes}")),
     )
 }
 
@@ -327,27 +353,38 @@ mod tests {
     use super::*;
     use sqlx::{Connection, Row, SqliteConnection};
 
-    /// Of each residue of an interval there are as many places as of every other, within a third.
+    /// Whatever the length of a step, places have each residue of an interval, none of them nearly twice as often as evenly.
     #[tokio::test]
     async fn places_keep_to_no_interval() {
-        let mut db = SqliteConnection::connect("sqlite::memory:")
-            .await
-            .expect("opens");
-        for high in [5000, 10_000, 15_000, 20_480, 123_456, 5_000_000] {
+        let db = SqliteConnection::connect("sqlite::memory:").await;
+        let mut db = db.expect("opens");
+        let far = [65_536, 131_072, 196_608, 1_000_000, 100_000_000];
+        for step in (17..1000).chain(far) {
+            let span = format!("(SELECT 0 AS low, {} AS high)", (step - 1) * SAMPLES);
+            let sql = format!(
+                "WITH {} SELECT beyond FROM places",
+                samples("places", &span)
+            );
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut db);
+            let places: Vec<i64> = rows
+                .await
+                .expect("reads")
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
             for interval in 2..=8 {
-                let places = samples("places", &format!("(SELECT 0 AS low, {high} AS high)"));
-                let sql = format!(
-                    "WITH {places} SELECT count(*) AS n FROM places GROUP BY (beyond + 1) % {interval}"
-                );
-                let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut db);
-                let rows = rows.await.expect("reads");
-                let counts: Vec<i64> = rows.iter().map(|row| row.get("n")).collect();
-                let even = counts.iter().sum::<i64>() / interval;
-                let is_even = |count: &i64| (count - even).abs() * 3 <= even;
-                assert!(
-                    counts.len() as i64 == interval && counts.iter().all(is_even),
-                    "{high} ids, every {interval}th: {counts:?}"
-                );
+                let even = places.len() as i64 / interval;
+                for residue in 0..interval {
+                    let count = places
+                        .iter()
+                        .filter(|place| *place % interval == residue)
+                        .count() as i64;
+                    assert!(
+                        (count - even).abs() * 4 <= even * 3,
+                        "steps of {step}: {count} of {} places, every {interval}th",
+                        places.len()
+                    );
+                }
             }
         }
     }

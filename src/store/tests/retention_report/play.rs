@@ -119,8 +119,8 @@ async fn what_is_due_is_what_pruning_removes(on: Backend) {
             assert_eq!(after.due.count, 0, "seed {seed}, round {round}: {after:#?}");
             let left = before.rows.count - before.due.count;
             match before.kind {
-                // Rows of an order that goes are not counted as due, and orders are counted by another part of the store.
-                RetentionKind::Fetches | RetentionKind::Events | RetentionKind::Orders => {}
+                // Rows of an order that goes are not counted as due.
+                RetentionKind::Fetches | RetentionKind::Events => {}
                 // The body of a delivery that goes whole goes with it.
                 RetentionKind::Bodies => assert!(after.rows.count <= left, "{before:?}, {after:?}"),
                 _ => assert_eq!(after.rows.count, left, "{before:?}, {after:?}"),

@@ -97,7 +97,7 @@ const SQLITE_DELIVERIES: &str = "
         decision_fields, processed_at, body)
     SELECT n, 1, {event}, {at}, {order}, {of}, 'COMPLETED', {at}, CASE WHEN n % 25000 = 9 THEN 'parked' ELSE 'processed' END,
         CASE WHEN n % 25000 = 9 THEN 'api-off' WHEN n % 50000 = 8 THEN 'after-final' ELSE 'fits' END,
-        CASE WHEN n % 25000 = 9 THEN '{\"said\":\"COMPLETED\"}'
+        CASE WHEN n % 25000 = 9 THEN '{\"decision\":{\"code\":\"fits\",\"fields\":{\"from\":\"IN_REVIEW\",\"to\":\"COMPLETED\"}}}'
             WHEN n % 50000 = 8 THEN '{\"said\":\"COMPLETED\",\"known\":\"REJECTED\"}'
             ELSE '{\"from\":\"IN_REVIEW\",\"to\":\"BLOCKED\"}' END,
         {at}, CAST(printf('%.300c', 'x') AS BLOB) FROM s";
@@ -108,7 +108,7 @@ const POSTGRES_DELIVERIES: [&str; 2] = [
         convert_to(repeat('x', 300), 'UTF8') FROM s",
     "INSERT INTO decisions (delivery_id, order_id, decision, decision_fields, parked, processed_at)
      SELECT n, {of}, CASE WHEN n % 25000 = 9 THEN 'api-off' WHEN n % 50000 = 8 THEN 'after-final' ELSE 'fits' END,
-        CASE WHEN n % 25000 = 9 THEN '{\"said\":\"COMPLETED\"}'
+        CASE WHEN n % 25000 = 9 THEN '{\"decision\":{\"code\":\"fits\",\"fields\":{\"from\":\"IN_REVIEW\",\"to\":\"COMPLETED\"}}}'
             WHEN n % 50000 = 8 THEN '{\"said\":\"COMPLETED\",\"known\":\"REJECTED\"}'
             ELSE '{\"from\":\"IN_REVIEW\",\"to\":\"BLOCKED\"}' END,
         n % 25000 = 9, {at} FROM s",

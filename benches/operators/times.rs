@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::figures::{line, rounded};
 use testkit::load::percentile_ms;
 use testkit::{ALLOWED, Connection, Outcome, Output, Process, Request, Service, Settings};
@@ -22,7 +22,7 @@ pub async fn measure(
     quick: bool,
     results: &mut Results,
 ) -> Outcome<()> {
-    let (times, runs) = if quick { (20, 5) } else { (200, 30) };
+    let (times, runs) = if quick { (20, 5) } else { (200, 100) };
     let mut choice = Choice::new(orders, 1);
     println!(
         "\n{:<76} {:>8} {:>8}   (ms, {})",
@@ -47,6 +47,17 @@ pub async fn measure(
     for question in COMMANDS {
         let took = commands(settings, runs, || choice.ask(question)).await?;
         judge(kind, question, took, results);
+    }
+    readable(&mut connection).await
+}
+
+/// Fails if the program could not read a row that was asked for: rows are written as the service would have left them.
+async fn readable(connection: &mut Connection) -> Outcome<()> {
+    let request = Request::new("GET", "/status").bytes();
+    let status: Value = serde_json::from_slice(&connection.exchange(&request).await?.body)?;
+    let unreadable = &status["rows_unreadable"];
+    if unreadable != &json!([]) {
+        return Err(format!("rows cannot be read: {unreadable}").into());
     }
     Ok(())
 }

@@ -113,6 +113,25 @@ struct Context {
     stop: CancellationToken,
 }
 
+impl Context {
+    fn new(
+        store: Store,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Context {
+        Context {
+            store,
+            metrics,
+            pace: Pace::default(),
+            feed_readers: Arc::new(Semaphore::new(settings.feed_readers_max)),
+            backup: Arc::new(Semaphore::new(1)),
+            settings,
+            stop,
+        }
+    }
+}
+
 type Shared = State<Arc<Context>>;
 
 /// Returns the routes of the operators' listener. Answers that wait, or have no end, end when `stop` is cancelled.
@@ -122,15 +141,10 @@ pub fn router(
     settings: Settings,
     stop: CancellationToken,
 ) -> Router {
-    let context = Arc::new(Context {
-        store,
-        metrics,
-        feed_readers: Arc::new(Semaphore::new(settings.feed_readers_max)),
-        backup: Arc::new(Semaphore::new(1)),
-        pace: Pace::default(),
-        settings,
-        stop,
-    });
+    router_of(Arc::new(Context::new(store, metrics, settings, stop)))
+}
+
+fn router_of(context: Arc<Context>) -> Router {
     let require_token = middleware::from_fn_with_state(context.clone(), auth::require_token);
     let record = middleware::from_fn_with_state(context.clone(), actions::record);
     let keep_pace = middleware::from_fn_with_state(context.clone(), pace::keep);

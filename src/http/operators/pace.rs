@@ -38,7 +38,7 @@ impl Pace {
     }
 
     /// Begins a rest after an answer that took this long, while callbacks can spare this share of the time.
-    fn rest(&self, now: Instant, took: Duration, spare: f64) {
+    pub(super) fn rest(&self, now: Instant, took: Duration, spare: f64) {
         let rest = rest_after(took, spare);
         if rest > Duration::ZERO {
             let mut until = self.lock();

@@ -3,6 +3,7 @@
 mod backup;
 mod bulk;
 mod feed;
+mod pace;
 mod retention;
 mod targets;
 
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Settings, router};
+use super::{Context, Settings, router_of};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{
@@ -34,6 +35,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 struct Fixture {
     folder: TempDir,
     store: Store,
+    context: Arc<Context>,
     router: Router,
     stop: CancellationToken,
     _writer: JoinHandle<Result<(), StoreError>>,
@@ -116,9 +118,12 @@ impl Fixture {
             feed_readers_max: 1,
         };
         let metrics = Arc::new(Metrics::new());
+        let context = Context::new(store.clone(), metrics, settings, stop.clone());
+        let context = Arc::new(context);
         Fixture {
             folder,
-            router: router(store.clone(), metrics, settings, stop.clone()),
+            router: router_of(context.clone()),
+            context,
             store,
             stop,
             _writer: tokio::spawn(writer),

@@ -51,6 +51,32 @@ async fn a_sign_of_life_counts_the_replicas_that_run() {
     first.stop().await;
 }
 
+#[tokio::test]
+async fn connections_have_the_settings_of_their_work() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let settings = settings(server.url(&server.database()), ClockSource::Database);
+    let replica = Replica::open(&settings).await;
+    let shared = &replica.store.shared;
+    for (lane, name, expected) in [
+        (&shared.readers, "plan_cache_mode", "force_custom_plan"),
+        (&shared.readers, "synchronize_seqscans", "off"),
+        (&shared.readers, "statement_timeout", "3s"),
+        (&shared.inbox, "enable_hashjoin", "off"),
+        (&shared.commands, "jit", "off"),
+        // The control: other work has the server's own.
+        (&shared.commands, "plan_cache_mode", "auto"),
+    ] {
+        let mut work = lane.begin().await.expect("begins");
+        let query = sqlx::query_scalar("SELECT current_setting($1)").bind(name);
+        let value: String = query.fetch_one(&mut *work).await.expect("reads");
+        assert_eq!(value, expected, "{name}");
+        work.undo().await.expect("ends");
+    }
+    replica.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn six_that_start_at_once_migrate_once() {
     let Some(server) = shared_server() else {

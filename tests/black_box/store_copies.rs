@@ -1,13 +1,16 @@
 //! Copies of an installation into a PostgreSQL database, by the command: killed at any place, and gone on with.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use testkit::postgres::{Server, ServerOptions};
 use testkit::{Ended, File, Process, Service, Settings, Signal, run, until};
 
 use crate::backups::{FAILURE, OK, place};
 use crate::durability::{insist, stop};
+
+/// Maximum time for a copy: of a million deliveries it takes minutes where the program is not optimized.
+const COPY_MAX: Duration = Duration::from_secs(1200);
 
 const HELD: Option<i32> = Some(75);
 const CONFIG: Option<i32> = Some(78);
@@ -43,7 +46,7 @@ fn start_copy(settings: &Settings) -> Process {
 }
 
 async fn copied(settings: &Settings) -> Ended {
-    let ended = start_copy(settings).ended().await;
+    let ended = start_copy(settings).ended_within(COPY_MAX).await;
     assert_eq!(ended.code, OK, "{ended:?}");
     ended
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use rustix::process::Signal;
 use rustix::process::{
@@ -211,10 +212,15 @@ impl Process {
     }
 
     /// Waits until the process ends by itself.
-    pub async fn ended(mut self) -> Ended {
+    pub async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits until the process ends by itself, for this time at most.
+    pub async fn ended_within(mut self, patience: Duration) -> Ended {
         // A process whose end was seen before cannot be waited for once more.
         if self.is_running() {
-            self.end().await;
+            self.end(patience).await;
         }
         let status = self.child.wait().expect("a child can be waited for");
         for reader in self.readers.drain(..) {
@@ -228,12 +234,12 @@ impl Process {
     }
 
     /// Waits for the end of a process that runs. What a command takes is measured with it, so it looks at nothing in turns.
-    async fn end(&self) {
+    async fn end(&self, patience: Duration) {
         let pid = self.pid();
         // The process stays to be waited for. If it does not end in time, dropping it ends it, and with it the wait.
         let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         let end = spawn_blocking(move || waitid(WaitId::Pid(pid), end));
-        let end = timeout(PATIENCE, end).await;
+        let end = timeout(patience, end).await;
         let end = end.expect("waited in vain for the program's end");
         end.expect("waiting does not panic")
             .expect("a child can be waited for");

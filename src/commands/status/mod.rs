@@ -68,20 +68,30 @@ async fn unready(service: &Service) -> Result<Option<String>, CommandError> {
     }
 }
 
-/// Returns the projects whose orders are not fetched because the configuration does not have them any more. For others
-/// the configuration says that they are not.
+/// Returns the projects that have orders which are not fetched because the configuration does not have the project any more.
+/// For others the configuration says that they are not.
 async fn not_configured(service: &Service, status: &Value) -> Result<Vec<String>, CommandError> {
-    let not_fetched = status["orders_not_fetched"].as_object();
-    let Some(not_fetched) = not_fetched.filter(|projects| !projects.is_empty()) else {
+    let not_fetched = with_orders_not_fetched(status);
+    if not_fetched.is_empty() {
         return Ok(Vec::new());
-    };
+    }
     let answer: Value = read(&service.get("/api/v1/projects").await?)?;
     let projects = list(&answer, "items").iter();
     let projects = projects.filter(|project| project["configured"] == false);
     let names = projects.map(|project| text(project, "project").to_owned());
     Ok(names
-        .filter(|name| not_fetched.contains_key(name))
+        .filter(|name| not_fetched.contains(&name.as_str()))
         .collect())
+}
+
+/// Returns the projects that have orders which are not fetched. Of one without any, nothing needs attention.
+fn with_orders_not_fetched(status: &Value) -> Vec<&str> {
+    let counts = status["orders_not_fetched"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let some = counts.filter(|(_, orders)| orders.as_u64().is_some_and(|orders| orders > 0));
+    some.map(|(project, _)| project.as_str()).collect()
 }
 
 fn print_json(

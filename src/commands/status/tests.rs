@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::screen::{changes, open};
 use super::trouble::{Found, Trouble};
+use super::with_orders_not_fetched;
 use crate::commands::invocation::Invocation;
 
 /// Time of the tables: 2026-01-31T12:00:00Z.
@@ -198,6 +199,13 @@ fn each_trouble_comes_with_its_cure() {
             && found[1].ends_with("drop-project old")
     );
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn a_project_without_orders_needs_no_attention() {
+    let status = json!({"orders_not_fetched": {"empty": 0, "off": 1, "old": 7}});
+    assert_eq!(with_orders_not_fetched(&status), ["off", "old"]);
+    assert!(with_orders_not_fetched(&json!({})).is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Retention report: what is due to be pruned is counted, with a statement for each kind.
 
+mod samples;
 mod statements;
 
 use std::time::Duration;

@@ -42,9 +42,13 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         service
             .deliver(event("e1", "o1", "IN_REVIEW", clock::now()))
             .await;
-        std::fs::remove_file(settings.database()).expect("the database can be deleted");
         if deed == "replaced" {
-            std::fs::write(settings.database(), "").expect("a file");
+            // At one stroke: a write of the service's own must not find the file gone.
+            let other = folder.path().join("other.db");
+            std::fs::write(&other, "").expect("a file");
+            std::fs::rename(other, settings.database()).expect("the database can be replaced");
+        } else {
+            std::fs::remove_file(settings.database()).expect("the database can be deleted");
         }
         let body = event("e2", "o1", "COMPLETED", clock::now());
         let request = Request::signed(PATH, SECRET, body);
